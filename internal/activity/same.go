@@ -1,0 +1,137 @@
+package activity
+
+import "bytes"
+
+// saidFields are what a client says of an event and no enricher changes.
+var saidFields = []Field{
+	FieldType, FieldService, FieldProducer, FieldProducerSeq, FieldTraceID, FieldSpanID, FieldSeverityNumber,
+	FieldContentType, FieldMethod, FieldRoute, FieldResponseStatus, FieldResponseTimeUS,
+	FieldRequestBodySize, FieldResponseBodySize, FieldAllowed, FieldCategory, FieldSource, FieldOrigin,
+}
+
+// saidPersonal and saidContent are left out of the comparison once their group
+// has been erased.
+var (
+	saidPersonal = []Field{FieldSessionKey, FieldURL, FieldQueryString, FieldObjectID}
+	saidContent  = []Field{
+		FieldReason, FieldObjectRepr, FieldObjectJSONRepr, FieldChangedFields, FieldExtraData, FieldMessage, FieldTraceback,
+	}
+)
+
+// saidActor are compared when both events name the actor on the client's word
+// alone: a token may have expired between an event and its retry.
+var saidActor = []Field{FieldUserID, FieldUsername, FieldUserEmail}
+
+// SameContent reports whether two events with the same key are the same event
+// sent twice. It compares what the client said; the seal, our clocks, flags and
+// whatever the collector derived (address, geo, browser, verdict on a token)
+// differ on an honest retry and are not compared.
+func SameContent(a, b *Event) bool {
+	if a.Kind != b.Kind || !same(a, b, saidFields) {
+		return false
+	}
+	if !a.Erased(GroupPersonal) && !b.Erased(GroupPersonal) {
+		if !same(a, b, saidPersonal) {
+			return false
+		}
+		if a.AuthVerified == AuthNotChecked && b.AuthVerified == AuthNotChecked && !same(a, b, saidActor) {
+			return false
+		}
+	}
+	if a.Erased(GroupContent) || b.Erased(GroupContent) {
+		return true
+	}
+	return same(a, b, saidContent)
+}
+
+func same(a, b *Event, fs []Field) bool {
+	for _, f := range fs {
+		switch fields[f].Type {
+		case TypeText, TypeJSON:
+			if *a.Text(f) != *b.Text(f) {
+				return false
+			}
+		case TypeInt, TypeTime:
+			if *a.Int(f) != *b.Int(f) {
+				return false
+			}
+		case TypeOpt:
+			if *a.Opt(f) != *b.Opt(f) {
+				return false
+			}
+		case TypeBytes:
+			if !bytes.Equal(a.Bytes(f), b.Bytes(f)) {
+				return false
+			}
+		case TypeKind:
+			if a.Kind != b.Kind {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Sizes of the seal's parts in bytes.
+const (
+	HashSize       = 32
+	SaltSize       = 16
+	CommitmentSize = 32
+)
+
+// Erased reports whether the personal or content group was erased: its salt is
+// zero while its commitment is kept.
+func (e *Event) Erased(g Group) bool {
+	if len(e.IntegritySalts) != 2*SaltSize || len(e.IntegrityCommitments) != 2*CommitmentSize {
+		return false
+	}
+	var i int
+	switch g {
+	case GroupPersonal:
+		i = 0
+	case GroupContent:
+		i = 1
+	default:
+		return false
+	}
+	return allZero(e.IntegritySalts[i*SaltSize:(i+1)*SaltSize]) &&
+		!allZero(e.IntegrityCommitments[i*CommitmentSize:(i+1)*CommitmentSize])
+}
+
+// Erase empties a group and its salt, and keeps the commitment, so that the
+// event still verifies. An unsealed event is only emptied.
+func (e *Event) Erase(g Group) {
+	for _, f := range allFields {
+		if fields[f].Group != g {
+			continue
+		}
+		switch fields[f].Type {
+		case TypeText, TypeJSON:
+			*e.Text(f) = ""
+		case TypeOpt:
+			*e.Opt(f) = OptInt64{}
+		case TypeInt, TypeTime, TypeBytes, TypeKind:
+		}
+	}
+	if len(e.IntegritySalts) != 2*SaltSize {
+		return
+	}
+	salts := append([]byte(nil), e.IntegritySalts...)
+	switch g {
+	case GroupPersonal:
+		clear(salts[:SaltSize])
+	case GroupContent:
+		clear(salts[SaltSize:])
+	case GroupNone, GroupEvent:
+	}
+	e.IntegritySalts = salts
+}
+
+func allZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}
