@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# fuzz.sh DURATION: runs every fuzz target in the repository, one after another.
+set -euo pipefail
+duration=$1
+grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do
+  package=$(dirname "$file")
+  grep -oE '^func Fuzz[A-Za-z0-9_]+' "$file" | sed 's/^func //' | while read -r target; do
+    echo "$package $target"
+    go test "$package" -run '^$' -fuzz "^$target\$" -fuzztime "$duration" </dev/null
+  done
+done
