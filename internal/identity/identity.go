@@ -1,0 +1,67 @@
+// Package identity turns the ids that clients choose into the 128 bits that an
+// event is known by. The rules are the same for every way in, so that an event
+// sent by HTTP and again by OTLP is one event.
+package identity
+
+import (
+	"encoding/binary"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/oklog/ulid/v2"
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
+)
+
+// Namespace is the UUIDv5 namespace of every derived id: the UUIDv5 of
+// "https://github.com/activitylog/otelcol-activitylog/id" in the URL namespace.
+// It never changes: a retry after an upgrade is still the same event.
+const Namespace = "bd61841c-dd1c-5e08-9b19-39c8c48f4132"
+
+// namespace is Namespace as bytes.
+var namespace = uuid.UUID{0xbd, 0x61, 0x84, 0x1c, 0xdd, 0x1c, 0x5e, 0x08, 0x9b, 0x19, 0x39, 0xc8, 0xc4, 0x8f, 0x41, 0x32}
+
+// FromText reads a client's id: a UUID (dashed or 32 hex digits) and a ULID
+// keep their 128 bits and are exact; other text becomes its UUIDv5, and the
+// caller keeps the original. The zero ID is given for an empty text, a nil UUID
+// and a nil ULID: none of them identifies anything.
+func FromText(s string) (id activity.ID, exact bool) {
+	if s == "" {
+		return activity.ID{}, true
+	}
+	if id, err := activity.ParseID(s); err == nil {
+		return id, true
+	}
+	if id, err := ulid.ParseStrict(s); err == nil {
+		return activity.ID(id), true
+	}
+	return derive(s), false
+}
+
+// FromCloudEvent is the id of the CloudEvent that source and id name together.
+func FromCloudEvent(source, id string) activity.ID { return derive(source + "\x00" + id) }
+
+// FromKey is the id of the event at index (0-based) of a request that carries
+// an idempotency key.
+func FromKey(key string, index int) activity.ID {
+	return derive(key + "\x00" + strconv.Itoa(index))
+}
+
+// Time gives the time inside a client's id: UUIDv7 and ULID have one, in
+// milliseconds.
+func Time(s string) (time.Time, bool) {
+	if id, err := ulid.ParseStrict(s); err == nil {
+		return ulid.Time(id.Time()).UTC(), true
+	}
+	id, err := activity.ParseID(s)
+	if err != nil || id[6]>>4 != 7 || id[8]>>6 != 2 {
+		return time.Time{}, false
+	}
+	ms := binary.BigEndian.Uint64(id[:8]) >> 16
+	return time.UnixMilli(int64(ms)).UTC(), true //nolint:gosec // 48 bits
+}
+
+func derive(name string) activity.ID {
+	return activity.ID(uuid.NewSHA1(namespace, []byte(name)))
+}
