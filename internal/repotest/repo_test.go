@@ -1,0 +1,168 @@
+package repotest
+
+import (
+	"go/ast"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestImportDirection: component -> own driver -> storage -> activity; never
+// component -> component, driver -> driver, driver -> component, production ->
+// test support; and only storage/open knows every driver.
+func TestImportDirection(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test || testOnly(s.dir) {
+			continue
+		}
+		for _, imported := range s.imports {
+			assert.False(t, testOnly(imported) && !strings.Contains(imported, "."), "%s imports the test support %s", s.path, imported)
+			from, to := component(s.dir), component(imported)
+			assert.False(t, to != "" && from != to, "%s imports the component %s", s.path, to)
+			fromDriver, toDriver := driver(s.dir), driver(imported)
+			assert.False(t, fromDriver != "" && to != "", "the driver file %s imports the component %s", s.path, to)
+			assert.False(t, fromDriver != "" && toDriver != "" && fromDriver != toDriver, "%s imports the driver %s", s.path, toDriver)
+			if toDriver != "" && fromDriver == "" {
+				own := from != "" && strings.HasPrefix(from, "exporter/")
+				assert.True(t, own || s.dir == "internal/storage/open" || strings.HasPrefix(s.dir, "cmd/"),
+					"%s imports the driver %s; go through internal/storage/open", s.path, toDriver)
+			}
+		}
+		if s.dir == "internal/activity" {
+			for _, imported := range s.imports {
+				assert.NotContains(t, imported, ".", "%s: internal/activity has the standard library only", s.path)
+			}
+		}
+	}
+}
+
+// TestFileLength: a file tells one story.
+func TestFileLength(t *testing.T) {
+	for _, s := range sources(t) {
+		limit := 500
+		if s.test || testOnly(s.dir) {
+			limit = 800
+		}
+		assert.LessOrEqual(t, s.lines, limit, s.path)
+	}
+}
+
+// TestNoHiddenStart: no init functions, no rooms without a name.
+func TestNoHiddenStart(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, part := range strings.Split(s.dir, "/") {
+			assert.NotContains(t, []string{"util", "utils", "common", "helpers", "models"}, part, s.path)
+		}
+		for _, d := range s.file.Decls {
+			f, isFunc := d.(*ast.FuncDecl)
+			assert.False(t, isFunc && f.Recv == nil && f.Name.Name == "init", "%s has an init function", s.path)
+		}
+	}
+}
+
+// TestExportedSurface: what a component exports is a promise to other
+// distributions; a change of it is a change of testdata/exported.txt.
+func TestExportedSurface(t *testing.T) {
+	var names []string
+	for _, s := range sources(t) {
+		if s.test || component(s.dir) == "" || component(s.dir) != s.dir {
+			continue
+		}
+		for _, d := range s.file.Decls {
+			for _, name := range exportedNames(d) {
+				names = append(names, s.dir+" "+name)
+			}
+		}
+	}
+	slices.Sort(names)
+	got := strings.Join(names, "\n") + "\n"
+	golden := filepath.Join("testdata", "exported.txt")
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		require.NoError(t, os.WriteFile(golden, []byte(got), 0o600))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), got, "run UPDATE_GOLDEN=1 go test ./internal/repotest when the change is meant")
+}
+
+func exportedNames(d ast.Decl) []string {
+	var out []string
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		if d.Recv == nil && d.Name.IsExported() {
+			out = append(out, d.Name.Name)
+		}
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			switch spec := spec.(type) {
+			case *ast.TypeSpec:
+				if spec.Name.IsExported() {
+					out = append(out, spec.Name.Name)
+				}
+			case *ast.ValueSpec:
+				for _, n := range spec.Names {
+					if n.IsExported() {
+						out = append(out, n.Name)
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// TestReadmeNamesEveryKey: each mapstructure key of a component's own config
+// stands in its README.
+func TestReadmeNamesEveryKey(t *testing.T) {
+	readmes := map[string]string{}
+	for _, s := range sources(t) {
+		dir := component(s.dir)
+		if dir == "" && driver(s.dir) != "" && filepath.Base(s.path) == "config.go" {
+			dir = s.dir
+		}
+		if dir == "" || s.test {
+			continue
+		}
+		readme, read := readmes[dir]
+		if !read {
+			raw, err := os.ReadFile(filepath.Join(root, dir, "README.md"))
+			require.NoError(t, err, "every component and driver has a README")
+			readme = string(raw)
+			readmes[dir] = readme
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			field, isField := n.(*ast.Field)
+			if !isField || field.Tag == nil {
+				return true
+			}
+			tag, err := strconv.Unquote(field.Tag.Value)
+			require.NoError(t, err)
+			key, _, _ := strings.Cut(reflect.StructTag(tag).Get("mapstructure"), ",")
+			if key != "" && key != "-" {
+				assert.Contains(t, readme, "`"+key, "%s: the key %q is not in %s/README.md", s.path, key, dir)
+			}
+			return true
+		})
+	}
+	require.NotEmpty(t, readmes)
+}
+
+// TestShippedFilesExist: what the documents name exists.
+func TestShippedFilesExist(t *testing.T) {
+	for _, name := range []string{
+		"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "otelcol-config.yaml",
+		"deploy/spooled.yaml", "docs/schema/event-v1.json", "docs/compat.md",
+	} {
+		info, err := os.Stat(filepath.Join(root, name))
+		if assert.NoError(t, err) {
+			assert.Positive(t, info.Size(), name)
+		}
+	}
+}
