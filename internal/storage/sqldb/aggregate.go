@@ -1,0 +1,204 @@
+package sqldb
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/storage"
+)
+
+// countWindow is how many index entries one counting query looks at.
+const countWindow = 50_000
+
+// maxDistinct bounds the groups that an aggregate holds in memory before the
+// largest are chosen.
+const maxDistinct = 100_000
+
+// eachWindow runs fn over every window of every stream of the query, until fn
+// or the budget says stop. It reports whether it saw the whole.
+func (x *search) eachWindow(ctx context.Context, fn func(st *stream, part span) (more bool, err error)) (whole bool, err error) {
+	n := countWindow
+	if x.testsRows() {
+		n = window
+	}
+	for i := range x.segments {
+		streams, err := x.streams(ctx, x.segments[i:i+1], cursor{}, 1)
+		if err != nil {
+			return false, err
+		}
+		for _, st := range streams {
+			for last, rest := false, st.span; !last; {
+				var part span
+				if part, rest, last, err = x.cut(ctx, st, rest, n); err != nil {
+					return false, err
+				}
+				more, err := fn(st, part)
+				if err != nil || !more {
+					return false, err
+				}
+				if x.spent() {
+					return false, nil
+				}
+			}
+		}
+	}
+	return true, nil
+}
+
+// Count implements storage.Reader.
+func (s *store) Count(ctx context.Context, scope activity.Scope, q activity.Query, limit int64) (activity.Count, error) {
+	if err := checkFilters(&q); err != nil {
+		return activity.Count{}, err
+	}
+	if limit < 1 {
+		return activity.Count{}, invalid("the limit of a count is at least 1")
+	}
+	if scope.Empty() {
+		return activity.Count{Exact: true}, nil
+	}
+	q.Order, q.Backward = activity.OldestFirst, false
+	var n int64
+	var whole bool
+	err := s.read(ctx, func(c *session) error {
+		x, err := s.newSearch(ctx, c, scope, &q)
+		if err != nil {
+			return err
+		}
+		whole, err = x.eachWindow(ctx, func(st *stream, part span) (bool, error) {
+			b := &builder{dialect: s.dialect}
+			b.add("SELECT count(*) FROM (")
+			x.residual(x.within(x.from(b, st, "1 AS one"), part))
+			b.add(" LIMIT ", b.arg(limit+1-n), ") AS matches")
+			st2, err := c.prepare(ctx, b.sql.String())
+			if err != nil {
+				return false, err
+			}
+			var more int64
+			if err := st2.QueryRowContext(ctx, b.args...).Scan(&more); err != nil {
+				return false, err
+			}
+			n += more
+			return n <= limit, nil
+		})
+		return err
+	})
+	if err != nil {
+		return activity.Count{}, fmt.Errorf("count: %w", err)
+	}
+	return activity.Count{N: min(n, limit), Exact: whole && n <= limit}, nil
+}
+
+// Aggregate implements storage.Reader.
+func (s *store) Aggregate(ctx context.Context, scope activity.Scope, q activity.Query, by activity.GroupBy) ([]activity.GroupCount, error) {
+	if err := checkGroupBy(&q, &by); err != nil {
+		return nil, err
+	}
+	if scope.Empty() {
+		return nil, nil
+	}
+	q.Order, q.Backward = activity.OldestFirst, false
+	groups := map[string]*activity.GroupCount{}
+	var whole bool
+	err := s.read(ctx, func(c *session) error {
+		x, err := s.newSearch(ctx, c, scope, &q)
+		if err != nil {
+			return err
+		}
+		whole, err = x.eachWindow(ctx, func(st *stream, part span) (bool, error) {
+			err := x.addGroups(ctx, st, part, by.Fields, groups)
+			return len(groups) <= maxDistinct, err
+		})
+		return err
+	})
+	if err == nil && !whole {
+		err = storage.ErrBudget
+	}
+	if err != nil {
+		return nil, fmt.Errorf("aggregate: %w", err)
+	}
+	return largest(groups, &by), nil
+}
+
+func checkGroupBy(q *activity.Query, by *activity.GroupBy) error {
+	if len(by.Fields) < 1 || len(by.Fields) > 3 {
+		return invalid("an aggregate has 1 to 3 fields, not %d", len(by.Fields))
+	}
+	for _, f := range by.Fields {
+		if f.String() == "" {
+			return invalid("field %d is unknown", f)
+		}
+	}
+	if by.Top < 1 || by.Top > activity.MaxGroups {
+		return invalid("an aggregate gives 1 to %d groups, not %d", activity.MaxGroups, by.Top)
+	}
+	return checkFilters(q)
+}
+
+func (x *search) addGroups(ctx context.Context, st *stream, part span, fields []activity.Field, groups map[string]*activity.GroupCount) error {
+	names := columnList(fields)
+	b := &builder{dialect: x.store.dialect}
+	x.residual(x.within(x.from(b, st, names+", count(*)"), part))
+	b.add(" GROUP BY ", names)
+	rows, err := x.session.query(ctx, b.sql.String(), b.args)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	values := make([]any, len(fields))
+	var n int64
+	dest := make([]any, 0, len(fields)+1)
+	for i := range values {
+		dest = append(dest, &values[i])
+	}
+	dest = append(dest, &n)
+	for rows.Next() {
+		if err := rows.Scan(dest...); err != nil {
+			return err
+		}
+		texts := make([]string, len(fields))
+		for i, f := range fields {
+			texts[i] = groupText(f, values[i])
+		}
+		key := strings.Join(texts, "\x00")
+		if g := groups[key]; g != nil {
+			g.Count += n
+		} else {
+			groups[key] = &activity.GroupCount{Values: texts, Count: n}
+		}
+	}
+	return rows.Err()
+}
+
+// groupText is a column value as text; an absent value is "".
+func groupText(f activity.Field, v any) string {
+	switch x := v.(type) {
+	case string:
+		return x
+	case int64:
+		return strconv.FormatInt(x, 10)
+	case []byte:
+		if f == activity.FieldID && len(x) == len(activity.ID{}) {
+			return activity.ID(x).String()
+		}
+		return fmt.Sprintf("%x", x)
+	}
+	return ""
+}
+
+func largest(groups map[string]*activity.GroupCount, by *activity.GroupBy) []activity.GroupCount {
+	var out []activity.GroupCount
+	for _, g := range groups {
+		if g.Count >= by.MinCount {
+			out = append(out, *g)
+		}
+	}
+	slices.SortFunc(out, func(a, b activity.GroupCount) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), slices.Compare(a.Values, b.Values))
+	})
+	return out[:min(by.Top, len(out))]
+}

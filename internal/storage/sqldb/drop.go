@@ -1,0 +1,68 @@
+package sqldb
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/activitylog/otelcol-activitylog/internal/storage"
+)
+
+// dropEmpty drops the segments that retention has emptied; when an event needs
+// the range again it is made again.
+func (s *store) dropEmpty(ctx context.Context, c *session, r *storage.Retention) error {
+	if r.DryRun {
+		return nil
+	}
+	segs, err := loadCatalogue(ctx, c.conn)
+	if err != nil {
+		return err
+	}
+	left := slices.Clone(segs)
+	left = slices.DeleteFunc(left, func(seg segment) bool { return seg.hi <= r.Before && seg.events <= 0 })
+	s.writer.catalogue = left
+	if len(left) == len(segs) {
+		return nil
+	}
+	for i := range segs {
+		if !slices.ContainsFunc(left, func(l segment) bool { return l.name == segs[i].name }) {
+			if err := s.dropSegment(ctx, c, &segs[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return s.dialect.rebuildView(ctx, c.conn, left)
+}
+
+// dropSegment drops a segment that is really empty: a count that somebody
+// changed must not cost events.
+func (s *store) dropSegment(ctx context.Context, c *session, seg *segment) error {
+	var rows int
+	if err := c.conn.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM "+seg.name+" LIMIT 1) AS one").Scan(&rows); err != nil {
+		return fmt.Errorf("look into segment %s: %w", seg.name, err)
+	}
+	if rows > 0 {
+		return fmt.Errorf("segment %s has events although its count says it has none: somebody changed the table segments by hand", seg.name)
+	}
+	if _, err := c.conn.ExecContext(ctx, "DELETE FROM segments WHERE name = "+s.dialect.placeholder(1), seg.name); err != nil {
+		return fmt.Errorf("drop segment %s: %w", seg.name, err)
+	}
+	if err := s.dialect.rebuildView(ctx, c.conn, nil); err != nil {
+		return err
+	}
+	if _, err := c.conn.ExecContext(ctx, "DROP TABLE "+seg.name); err != nil {
+		return fmt.Errorf("drop segment %s: %w", seg.name, err)
+	}
+	return nil
+}
+
+// reclaim gives some of the freed space back, outside the transaction that
+// freed it.
+func (w *writer) reclaim(ctx context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.session == nil {
+		return nil
+	}
+	return w.store.dialect.classify(w.store.dialect.reclaim(context.WithoutCancel(ctx), w.session.conn))
+}

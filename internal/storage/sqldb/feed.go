@@ -1,0 +1,88 @@
+package sqldb
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/storage"
+)
+
+// Feed implements storage.Reader. The row id is the commit order: one writer
+// assigns it, ever larger, and a read transaction sees whole commits only, so
+// nothing can appear behind a position that was given.
+func (s *store) Feed(ctx context.Context, scope activity.Scope, after activity.FeedPosition, limit int) ([]activity.Event, error) {
+	if limit < 1 || limit > activity.MaxLimit {
+		return nil, invalid("a feed gives 1 to %d events, not %d", activity.MaxLimit, limit)
+	}
+	if scope.Empty() {
+		return nil, nil
+	}
+	var out []activity.Event
+	err := s.read(ctx, func(c *session) error {
+		segs, err := loadCatalogue(ctx, c.conn)
+		if err != nil {
+			return err
+		}
+		var hits []hit
+		slices.SortFunc(segs, func(a, b segment) int { return cmp.Compare(a.firstStored, b.firstStored) })
+		for i := range segs {
+			if segs[i].lastStored <= after.StoredNS {
+				continue
+			}
+			// What this segment and the later ones hold comes after these.
+			if len(hits) == limit && segs[i].firstStored > hits[limit-1].stored {
+				break
+			}
+			more, err := s.feedKeys(ctx, c, &segs[i], scope, after, limit)
+			if err != nil {
+				return err
+			}
+			hits = append(hits, more...)
+			slices.SortFunc(hits, func(a, b hit) int { return cmp.Compare(a.stored, b.stored) })
+			hits = hits[:min(limit, len(hits))]
+		}
+		x := &search{store: s, session: c}
+		records, err := x.fetch(ctx, hits)
+		if err != nil {
+			return err
+		}
+		out = eventsOf(records)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the feed: %w", err)
+	}
+	return out, nil
+}
+
+func eventsOf(records []storage.Record) []activity.Event {
+	out := make([]activity.Event, len(records))
+	for i := range records {
+		out[i] = records[i].Event
+	}
+	return out
+}
+
+func (s *store) feedKeys(ctx context.Context, c *session, seg *segment, scope activity.Scope, after activity.FeedPosition, limit int) ([]hit, error) {
+	b := &builder{dialect: s.dialect}
+	b.add("SELECT stored_ns FROM ", seg.name, " WHERE stored_ns > ", b.arg(after.StoredNS))
+	addScope(b, scope)
+	b.add(" ORDER BY stored_ns LIMIT ", b.arg(limit))
+	rows, err := c.query(ctx, b.sql.String(), b.args)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []hit
+	for rows.Next() {
+		h := hit{segment: seg.name}
+		if err := rows.Scan(&h.stored); err != nil {
+			return nil, err
+		}
+		out = append(out, h)
+	}
+	return out, rows.Err()
+}

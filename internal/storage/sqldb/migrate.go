@@ -1,0 +1,242 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"regexp"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/activitylog/otelcol-activitylog/internal/storage"
+)
+
+// migration is one numbered file. Its first line says which version it makes
+// and the oldest version whose binary still works with the result:
+//
+//	-- version 2, works with 1: what it is for
+//
+// A change that only adds (a column that may be null, an index, a table) works
+// with the version before it; the others name themselves.
+type migration struct {
+	version    int
+	compatible int
+	title      string
+	statements []string
+}
+
+// segmentMark stands for the name of a segment in a statement.
+const segmentMark = "{segment}"
+
+var migrationHeader = regexp.MustCompile(`^-- version (\d+), works with (\d+): (.+)\n`)
+
+// readMigrations reads every file of a folder, oldest first.
+func readMigrations(files fs.FS, dir string) ([]migration, error) {
+	names, err := fs.Glob(files, path.Join(dir, "*.sql"))
+	if err != nil {
+		return nil, fmt.Errorf("list the migrations: %w", err)
+	}
+	sort.Strings(names)
+	out := make([]migration, 0, len(names))
+	for i, name := range names {
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, fmt.Errorf("read the migration: %w", err)
+		}
+		m, err := parseMigration(string(text))
+		if err != nil {
+			return nil, fmt.Errorf("migration %s: %w", name, err)
+		}
+		if m.version != i+1 || !strings.HasPrefix(path.Base(name), fmt.Sprintf("%04d_", m.version)) {
+			return nil, fmt.Errorf("migration %s: version %d is out of order", name, m.version)
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+func parseMigration(text string) (migration, error) {
+	head := migrationHeader.FindStringSubmatch(text)
+	if head == nil {
+		return migration{}, errors.New(`the first line must be "-- version N, works with M: title"`)
+	}
+	version, err := strconv.Atoi(head[1])
+	if err != nil {
+		return migration{}, fmt.Errorf("version: %w", err)
+	}
+	compatible, err := strconv.Atoi(head[2])
+	if err != nil {
+		return migration{}, fmt.Errorf("works with: %w", err)
+	}
+	m := migration{version: version, compatible: compatible, title: head[3]}
+	for _, s := range strings.Split(text[len(head[0]):], ";\n") {
+		if s = trimComments(s); s != "" {
+			m.statements = append(m.statements, s)
+		}
+	}
+	return m, nil
+}
+
+// trimComments drops the comment lines before a statement; those inside it stay.
+func trimComments(s string) string {
+	s = strings.TrimSpace(s)
+	for strings.HasPrefix(s, "--") {
+		_, rest, _ := strings.Cut(s, "\n")
+		s = strings.TrimSpace(rest)
+	}
+	return strings.TrimSuffix(s, ";")
+}
+
+// The tables of the schema's own life. segment_ddl is the recipe of a segment:
+// an older binary makes new segments with the columns a newer one added.
+var versionTables = []string{
+	`CREATE TABLE IF NOT EXISTS schema_version (
+    version    INTEGER PRIMARY KEY,
+    compatible INTEGER NOT NULL,
+    title      TEXT NOT NULL
+)`,
+	`CREATE TABLE IF NOT EXISTS segment_ddl (
+    position  INTEGER PRIMARY KEY,
+    statement TEXT NOT NULL
+)`,
+}
+
+// migrate brings the schema to the last of the migrations in one transaction.
+func migrate(ctx context.Context, tx *sql.Tx, d dialect, all []migration) error {
+	for _, s := range versionTables {
+		if _, err := tx.ExecContext(ctx, s); err != nil {
+			return fmt.Errorf("make the tables of the schema version: %w", d.classify(err))
+		}
+	}
+	have, err := checkVersion(ctx, tx, d, len(all))
+	if err != nil || have >= len(all) {
+		return err
+	}
+	segs, err := currentSegments(ctx, tx, have)
+	if err != nil {
+		return d.classify(err)
+	}
+	for _, m := range all[have:] {
+		if err := m.apply(ctx, tx, d, segs); err != nil {
+			return fmt.Errorf("bring the schema to version %d (%s): %w", m.version, m.title, d.classify(err))
+		}
+	}
+	return d.rebuildView(ctx, tx, segs)
+}
+
+// checkVersion gives the version of the schema, 0 when there is none, and
+// refuses one that this binary cannot work with.
+func checkVersion(ctx context.Context, db execer, d dialect, mine int) (int, error) {
+	var have, compatible int
+	err := db.QueryRowContext(ctx, "SELECT version, compatible FROM schema_version ORDER BY version DESC LIMIT 1").Scan(&have, &compatible)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the schema version: %w", d.classify(err))
+	}
+	if compatible > mine {
+		return have, fmt.Errorf("the schema has version %d, which needs a binary of version %d or later and this one has %d: install the newer binary: %w",
+			have, compatible, mine, storage.ErrSchemaTooNew)
+	}
+	return have, nil
+}
+
+func currentSegments(ctx context.Context, tx *sql.Tx, version int) (catalogue, error) {
+	if version == 0 {
+		return nil, nil
+	}
+	return loadCatalogue(ctx, tx)
+}
+
+func (m *migration) apply(ctx context.Context, tx *sql.Tx, d dialect, segs []segment) error {
+	for _, s := range m.statements {
+		if !strings.Contains(s, segmentMark) {
+			if _, err := tx.ExecContext(ctx, s); err != nil {
+				return fmt.Errorf("%s: %w", firstLine(s), err)
+			}
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, "INSERT INTO segment_ddl (statement) VALUES ("+d.placeholder(1)+")", s); err != nil {
+			return fmt.Errorf("keep the recipe of a segment: %w", err)
+		}
+		for i := range segs {
+			if _, err := tx.ExecContext(ctx, strings.ReplaceAll(s, segmentMark, segs[i].name)); err != nil {
+				return fmt.Errorf("%s: %w", firstLine(s), err)
+			}
+		}
+	}
+	_, err := tx.ExecContext(ctx, "INSERT INTO schema_version (version, compatible, title) VALUES ("+
+		d.placeholder(1)+", "+d.placeholder(2)+", "+d.placeholder(3)+")", m.version, m.compatible, m.title)
+	return err
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+// makeSegment creates a segment from the recipe in the database.
+func makeSegment(ctx context.Context, tx execer, d dialect, s *segment) error {
+	recipe, err := segmentRecipe(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, statement := range recipe {
+		if _, err := tx.ExecContext(ctx, strings.ReplaceAll(statement, segmentMark, s.name)); err != nil {
+			return fmt.Errorf("make segment %s: %w", s.name, err)
+		}
+	}
+	_, err = tx.ExecContext(ctx, "INSERT INTO segments (name, lo_ns, hi_ns) VALUES ("+
+		d.placeholder(1)+", "+d.placeholder(2)+", "+d.placeholder(3)+")", s.name, s.lo, s.hi)
+	if err != nil {
+		return fmt.Errorf("list segment %s: %w", s.name, err)
+	}
+	return nil
+}
+
+func segmentRecipe(ctx context.Context, tx execer) ([]string, error) {
+	rows, err := tx.QueryContext(ctx, "SELECT statement FROM segment_ddl ORDER BY position")
+	if err != nil {
+		return nil, fmt.Errorf("read the recipe of a segment: %w", err)
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, fmt.Errorf("read the recipe of a segment: %w", err)
+		}
+		out = append(out, s)
+	}
+	return out, rows.Err()
+}
+
+// Print writes the statements of every migration, for review before an
+// administrator lets them run. {segment} is the name of each segment.
+func Print(cfg Config, w io.Writer) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	all, err := (&sqliteDialect{}).migrations()
+	if err != nil {
+		return err
+	}
+	for _, s := range versionTables {
+		if _, err := fmt.Fprintf(w, "%s;\n\n", s); err != nil {
+			return fmt.Errorf("print the schema: %w", err)
+		}
+	}
+	for _, m := range all {
+		if _, err := fmt.Fprintf(w, "-- version %d, works with %d: %s\n%s;\n\n", m.version, m.compatible, m.title,
+			strings.Join(m.statements, ";\n\n")); err != nil {
+			return fmt.Errorf("print the schema: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/storage"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/groupcommit"
+)
+
+// Options of Open.
+type Options struct {
+	// ReadOnly opens an existing store beside the process that writes to it.
+	ReadOnly bool
+	// Now is the clock of stored_ns; nil = time.Now.
+	Now func() time.Time
+	// Logger is told about segments as they are made; nil = nobody is.
+	Logger *zap.Logger
+}
+
+// store implements storage.Store over a dialect.
+type store struct {
+	dialect     dialect
+	segmentRows int64
+	now         func() time.Time
+	logger      *zap.Logger
+
+	readers *pool
+	group   *groupcommit.Group // nil when read-only
+	writer  *writer            // nil when read-only
+	unlock  func() error
+
+	// closing is held for reading by every read: Close waits for them.
+	closing sync.RWMutex
+	closed  bool
+}
+
+var _ storage.Store = (*store)(nil)
+
+// parts are what a dialect opens.
+type parts struct {
+	dialect dialect
+	writer  *sql.DB // one connection; nil when read-only
+	readers *sql.DB
+	unlock  func() error
+}
+
+func (p *parts) close() error {
+	var errs []error
+	if p.readers != nil {
+		errs = append(errs, p.readers.Close())
+	}
+	if p.writer != nil {
+		errs = append(errs, p.writer.Close())
+	}
+	if p.unlock != nil {
+		errs = append(errs, p.unlock())
+	}
+	return errors.Join(errs...)
+}
+
+// Open opens the store. A writing store must be migrated before it is used; a
+// read-only one is checked here. A second writing process gets
+// storage.ErrLocked.
+func Open(ctx context.Context, cfg Config, opts Options) (storage.Store, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: %w", activity.ErrInvalid, err)
+	}
+	p, err := sqliteParts(ctx, &cfg.SQLite, opts.ReadOnly)
+	if err != nil {
+		return nil, fmt.Errorf("open the store in %s: %w", cfg.SQLite.Directory, err)
+	}
+	s := &store{dialect: p.dialect, segmentRows: cfg.SQLite.SegmentRows, now: opts.Now, logger: opts.Logger, unlock: p.unlock}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.logger == nil {
+		s.logger = zap.NewNop()
+	}
+	s.readers = newPool(p.readers, cfg.SQLite.Readers)
+	if opts.ReadOnly {
+		if err := s.checkReadable(ctx); err != nil {
+			return nil, errors.Join(fmt.Errorf("open the store in %s: %w", cfg.SQLite.Directory, err), s.Close())
+		}
+		return s, nil
+	}
+	s.writer = &writer{store: s, db: p.writer}
+	s.group = groupcommit.New(s.writer.commit, groupcommit.Settings{})
+	return s, nil
+}
+
+func (s *store) checkReadable(ctx context.Context) error {
+	all, err := s.dialect.migrations()
+	if err != nil {
+		return err
+	}
+	return s.read(ctx, func(c *session) error {
+		version, err := checkVersion(ctx, c.conn, s.dialect, len(all))
+		if err == nil && version < len(all) {
+			return fmt.Errorf("the schema has version %d and this binary reads version %d: start the collector once, or run auditctl migrate",
+				version, len(all))
+		}
+		return err
+	})
+}
+
+// read runs fn in a read transaction unless the store is closed.
+func (s *store) read(ctx context.Context, fn func(*session) error) error {
+	s.closing.RLock()
+	defer s.closing.RUnlock()
+	if s.closed {
+		return storage.ErrClosed
+	}
+	err := s.readers.read(ctx, fn)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return s.dialect.classify(err)
+}
+
+// Migrate implements storage.Admin.
+func (s *store) Migrate(ctx context.Context) error {
+	if s.writer == nil {
+		return fmt.Errorf("migrate: %w", storage.ErrReadOnly)
+	}
+	return s.writer.migrate(ctx)
+}
+
+// Ping implements storage.Admin.
+func (s *store) Ping(ctx context.Context) error {
+	err := s.read(ctx, func(c *session) error {
+		var version int
+		if err := c.conn.QueryRowContext(ctx, "SELECT max(version) FROM schema_version").Scan(&version); err != nil {
+			return fmt.Errorf("read the store: %w", err)
+		}
+		return nil
+	})
+	if err != nil || s.writer == nil {
+		return err
+	}
+	return s.writer.ping(ctx)
+}
+
+// Capabilities implements storage.Admin.
+func (s *store) Capabilities() storage.Capabilities {
+	return storage.Capabilities{
+		Name: s.dialect.name(), DetectsDuplicates: true, Contains: true, OrderByResponseTime: true,
+		Count: true, Aggregate: true, Feed: true, Retention: s.writer != nil, Erasure: s.writer != nil,
+	}
+}
+
+// Close implements storage.Admin.
+func (s *store) Close() error {
+	s.closing.Lock()
+	defer s.closing.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	var errs []error
+	if s.group != nil {
+		errs = append(errs, s.group.Close())
+	}
+	errs = append(errs, s.readers.close())
+	if s.writer != nil {
+		errs = append(errs, s.writer.close())
+	}
+	if s.unlock != nil {
+		errs = append(errs, s.unlock())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,95 @@
+package sqldb
+
+import (
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
+)
+
+// plan says which index a query reads, in the query's order, and which
+// conditions are left to test on the rows it names.
+type plan struct {
+	index string
+	// column between tenant_id and kind in the index, with one stream for each
+	// value; "" for the index over time alone.
+	column string
+	values []any
+	// fixed is a condition that the index is made for, as constant text.
+	fixed string
+	// ordered are the columns of the order, in the index after the kind.
+	ordered  []string
+	residual []activity.Filter
+	// inRows bounds datetime among the residual conditions, where the order
+	// does not begin with it.
+	from, to int64
+	inRows   bool
+}
+
+// The indexes that equality filters choose from, the most selective first.
+var drivingColumns = []struct {
+	field activity.Field
+	index string
+}{
+	{activity.FieldObjectID, "object"},
+	{activity.FieldUserID, "user"},
+	{activity.FieldRemoteIP, "addr"},
+}
+
+// maxDrivingValues bounds the streams that a list of values opens.
+const maxDrivingValues = 20
+
+func makePlan(q *activity.Query) plan {
+	p := plan{index: "time", ordered: []string{"datetime_ns", "id"}, residual: q.Filters, from: q.From, to: q.To}
+	if q.Order.ByResponseTime() {
+		p.index, p.ordered = "slow", []string{"response_time_us", "datetime_ns", "id"}
+		p.fixed, p.inRows = " AND response_time_us IS NOT NULL", true
+		return p
+	}
+	for _, c := range drivingColumns {
+		for i := range q.Filters {
+			if values := drivingValues(&q.Filters[i], c.field); values != nil {
+				p.index, p.column, p.values = c.index, c.field.String(), values
+				p.residual = without(q.Filters, i)
+				return p
+			}
+		}
+	}
+	for i := range q.Filters {
+		f := &q.Filters[i]
+		if f.Op == activity.OpEqual && len(f.Fields) == 1 && f.Fields[0] == activity.FieldType && f.Text[0] == "login_failed" {
+			p.index, p.fixed = "failed", " AND type = 'login_failed'"
+			p.residual = without(q.Filters, i)
+			return p
+		}
+	}
+	return p
+}
+
+func drivingValues(f *activity.Filter, field activity.Field) []any {
+	if len(f.Fields) != 1 || f.Fields[0] != field || f.Op != activity.OpEqual && f.Op != activity.OpIn {
+		return nil
+	}
+	vs, orNull := wanted(field, f)
+	if orNull || len(vs) > maxDrivingValues {
+		return nil
+	}
+	return distinct(vs)
+}
+
+// distinct keeps one of each value: two streams of one value would give its
+// events twice.
+func distinct(vs []any) []any {
+	seen := make(map[any]bool, len(vs))
+	var out []any
+	for _, v := range vs {
+		if !seen[v] {
+			seen[v] = true
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+func without(fs []activity.Filter, i int) []activity.Filter {
+	out := make([]activity.Filter, 0, len(fs)-1)
+	out = append(out, fs[:i]...)
+	return append(out, fs[i+1:]...)
+}

@@ -1,0 +1,211 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/storage"
+)
+
+// Get implements storage.Reader. Segments are asked newest first, so the first
+// answer is the newest.
+func (s *store) Get(ctx context.Context, scope activity.Scope, id activity.ID) (activity.Event, error) {
+	var e activity.Event
+	if scope.Empty() {
+		return e, activity.ErrNotFound
+	}
+	err := s.read(ctx, func(c *session) error {
+		segs, err := loadCatalogue(ctx, c.conn)
+		if err != nil {
+			return err
+		}
+		for i := range slices.Backward(segs) {
+			found, err := s.getFrom(ctx, c, &segs[i], scope, id, &e)
+			if err != nil || found {
+				return err
+			}
+		}
+		return activity.ErrNotFound
+	})
+	if err != nil {
+		return activity.Event{}, fmt.Errorf("get event %s: %w", id, err)
+	}
+	return e, nil
+}
+
+func (s *store) getFrom(ctx context.Context, c *session, seg *segment, scope activity.Scope, id activity.ID, e *activity.Event) (bool, error) {
+	b := &builder{dialect: s.dialect}
+	b.add("SELECT ", selectList, " FROM ", seg.name, s.dialect.useIndex(seg.name, "key"), " WHERE id = ", b.arg(id[:]))
+	addScope(b, scope)
+	b.add(" ORDER BY datetime_ns DESC, tenant_id LIMIT 1")
+	st, err := c.prepare(ctx, b.sql.String())
+	if err != nil {
+		return false, err
+	}
+	_, err = newRowScanner().read(st.QueryRowContext(ctx, b.args...), e)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// addScope adds the tenants as a condition on rows.
+func addScope(b *builder, scope activity.Scope) {
+	if scope.All() {
+		return
+	}
+	tenants := make([]any, len(scope.List()))
+	for i, t := range scope.List() {
+		tenants[i] = t
+	}
+	b.add(" AND tenant_id IN ", b.list(tenants))
+}
+
+// Page implements storage.Reader.
+func (s *store) Page(ctx context.Context, scope activity.Scope, q activity.Query) (activity.Page, error) {
+	if err := checkPage(&q); err != nil {
+		return activity.Page{}, err
+	}
+	if scope.Empty() {
+		return activity.Page{Complete: true}, nil
+	}
+	var page activity.Page
+	err := s.read(ctx, func(c *session) error {
+		x, err := s.newSearch(ctx, c, scope, &q)
+		if err != nil {
+			return err
+		}
+		from := cursor{place: placeOf(q.After), set: !q.After.IsZero()}
+		hits, stop, err := x.run(ctx, from, q.Offset+q.Limit+1)
+		if err != nil {
+			return err
+		}
+		more := len(hits) > q.Offset+q.Limit
+		hits = hits[min(q.Offset, len(hits)):min(q.Offset+q.Limit, len(hits))]
+		records, err := x.fetch(ctx, hits)
+		if err != nil {
+			return err
+		}
+		page = makePage(&q, records, more, stop)
+		return nil
+	})
+	if err != nil {
+		return activity.Page{}, fmt.Errorf("read a page: %w", err)
+	}
+	return page, nil
+}
+
+func checkPage(q *activity.Query) error {
+	if q.Limit < 1 || q.Limit > activity.MaxLimit {
+		return invalid("a page has 1 to %d events, not %d", activity.MaxLimit, q.Limit)
+	}
+	if q.Offset < 0 || q.Offset+q.Limit > activity.MaxOffset {
+		return invalid("offset and limit reach at most %d events: continue from a position instead", activity.MaxOffset)
+	}
+	return checkFilters(q)
+}
+
+func makePage(q *activity.Query, records []storage.Record, more bool, stop *cursor) activity.Page {
+	page := activity.Page{Complete: stop == nil, Events: make([]activity.Event, len(records))}
+	for i := range records {
+		page.Events[i] = records[i].Event
+	}
+	if q.Backward {
+		slices.Reverse(page.Events)
+	}
+	var ahead, behind activity.Position // of the direction of reading
+	var first, last activity.Position
+	if n := len(page.Events); n > 0 {
+		first, last = activity.PositionOf(q.Order, &page.Events[0]), activity.PositionOf(q.Order, &page.Events[n-1])
+		if q.Backward {
+			first, last = last, first
+		}
+	}
+	switch {
+	case stop != nil:
+		ahead = stop.position()
+	case more:
+		ahead = last
+	}
+	if !q.After.IsZero() || q.Offset > 0 {
+		behind = first
+		if len(page.Events) == 0 {
+			behind = q.After
+		}
+	}
+	page.Next, page.Previous = ahead, behind
+	if q.Backward {
+		page.Next, page.Previous = behind, ahead
+	}
+	return page
+}
+
+// scanBatch is how many events one short read of a scan gives, and scanTime how
+// long it may look for them: no read transaction outlives a second, or the
+// write-ahead log could not be copied back.
+const (
+	scanBatch = 1000
+	scanTime  = 300 * time.Millisecond
+)
+
+// Scan implements storage.Reader.
+func (s *store) Scan(ctx context.Context, scope activity.Scope, q activity.Query) iter.Seq2[storage.Record, error] {
+	return func(yield func(storage.Record, error) bool) {
+		if err := checkFilters(&q); err != nil {
+			yield(storage.Record{}, err)
+			return
+		}
+		if scope.Empty() {
+			return
+		}
+		if q.Order != activity.NewestFirst {
+			q.Order = activity.OldestFirst
+		}
+		q.Limit, q.Offset, q.Budget, q.Backward = scanBatch, 0, scanTime, false
+		at := cursor{place: placeOf(q.After), set: !q.After.IsZero()}
+		for more := true; more; {
+			var records []storage.Record
+			var err error
+			if records, at, more, err = s.scanOnce(ctx, scope, &q, at); err != nil {
+				yield(storage.Record{}, fmt.Errorf("scan: %w", err))
+				return
+			}
+			for i := range records {
+				if !yield(records[i], nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (s *store) scanOnce(ctx context.Context, scope activity.Scope, q *activity.Query, at cursor) (records []storage.Record, next cursor, more bool, err error) {
+	err = s.read(ctx, func(c *session) error {
+		x, err := s.newSearch(ctx, c, scope, q)
+		if err != nil {
+			return err
+		}
+		hits, stop, err := x.run(ctx, at, scanBatch)
+		if err != nil {
+			return err
+		}
+		if records, err = x.fetch(ctx, hits); err != nil {
+			return err
+		}
+		switch {
+		case stop != nil:
+			next, more = *stop, true
+		case len(hits) == scanBatch:
+			last := hits[len(hits)-1]
+			next, more = cursor{place: last.place, segment: last.segment, set: true}, true
+		}
+		return nil
+	})
+	return records, next, more, err
+}

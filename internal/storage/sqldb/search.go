@@ -1,0 +1,306 @@
+package sqldb
+
+import (
+	"container/heap"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
+)
+
+// maxStreams bounds what one merge holds open; a scope over more tenants has to
+// name some of them.
+const maxStreams = 20_000
+
+// search finds the events of a query inside one read transaction.
+type search struct {
+	store      *store
+	session    *session
+	scope      activity.Scope
+	query      *activity.Query
+	plan       plan
+	descending bool
+	deadline   time.Time // zero = none
+	segments   catalogue // in the order of the search
+}
+
+// cursor is where a search starts, exclusive. With a segment it is exact also
+// for a row whose datetime was changed to one outside its segment; without, it
+// came from a caller and the segment is the datetime's.
+type cursor struct {
+	place
+	segment string
+	set     bool
+}
+
+// hit is a found event, not yet read.
+type hit struct {
+	head
+	segment string
+}
+
+func (s *store) newSearch(ctx context.Context, c *session, scope activity.Scope, q *activity.Query) (*search, error) {
+	segs, err := loadCatalogue(ctx, c.conn)
+	if err != nil {
+		return nil, err
+	}
+	segs = segs.overlapping(q.From, q.To)
+	x := &search{store: s, session: c, scope: scope, query: q, plan: makePlan(q), segments: segs}
+	x.descending = q.Order.Ascending() == q.Backward
+	if x.descending {
+		slices.Reverse(x.segments)
+	}
+	if q.Budget > 0 {
+		x.deadline = time.Now().Add(q.Budget)
+	}
+	return x, nil
+}
+
+func (x *search) spent() bool { return !x.deadline.IsZero() && time.Now().After(x.deadline) }
+
+// run gives up to want hits in order. stop is set when the budget was spent
+// first: everything up to it has been searched.
+func (x *search) run(ctx context.Context, from cursor, want int) (hits []hit, stop *cursor, err error) {
+	for _, group := range x.groups(from) {
+		hits, stop, err = x.merge(ctx, group, from, hits, want)
+		if err != nil || stop != nil || len(hits) == want {
+			return hits, stop, err
+		}
+		if from.segment != "" && group[0].name == from.segment {
+			from = cursor{}
+		}
+		if x.spent() && !x.query.Order.ByResponseTime() {
+			return hits, &cursor{place: x.edge(&group[0]), set: true}, nil
+		}
+	}
+	return hits, nil, nil
+}
+
+// groups are the segments to merge with each other. Segments do not overlap in
+// time, so an order over time reads one after the other.
+func (x *search) groups(from cursor) []catalogue {
+	if len(x.segments) == 0 {
+		return nil
+	}
+	if x.query.Order.ByResponseTime() {
+		return []catalogue{x.segments}
+	}
+	var out []catalogue
+	for i := range x.segments {
+		seg := &x.segments[i]
+		if from.set && from.segment == "" {
+			if x.descending && seg.lo > from.datetime || !x.descending && seg.hi <= from.datetime {
+				continue
+			}
+		}
+		if from.segment == seg.name {
+			out = nil // those before are done
+		}
+		out = append(out, x.segments[i:i+1])
+	}
+	return out
+}
+
+// edge is the last place of a segment in the order.
+func (x *search) edge(seg *segment) place {
+	if x.descending {
+		return place{datetime: seg.lo}
+	}
+	return place{datetime: seg.hi - 1, id: lastID}
+}
+
+// lastID is above the id of every sound row and of one with its length changed
+// to anything a person would try.
+const lastID = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+
+func (x *search) merge(ctx context.Context, segs catalogue, from cursor, hits []hit, want int) ([]hit, *cursor, error) {
+	all, err := x.streams(ctx, segs, from, want-len(hits))
+	if err != nil {
+		return hits, nil, err
+	}
+	m := merger{descending: x.descending}
+	for _, st := range all {
+		if err := x.fill(ctx, st); err != nil {
+			return hits, nil, err
+		}
+		if len(st.buffer) > 0 {
+			m.streams = append(m.streams, st)
+		}
+	}
+	heap.Init(&m)
+	for len(m.streams) > 0 && len(hits) < want {
+		st := m.streams[0]
+		h := *st.head()
+		if h.marker && x.spent() {
+			c := cursor{place: h.place, set: true, segment: st.segment.name}
+			if x.query.Order.ByResponseTime() {
+				c.segment = ""
+			}
+			return hits, &c, nil
+		}
+		if !h.marker {
+			hits = append(hits, hit{head: h, segment: st.segment.name})
+		}
+		if err := x.advance(ctx, &m, st); err != nil {
+			return hits, nil, err
+		}
+	}
+	return hits, nil, nil
+}
+
+// advance takes the first stream's head off.
+func (x *search) advance(ctx context.Context, m *merger, st *stream) error {
+	st.next++
+	if st.next == len(st.buffer) && !st.done {
+		if err := x.fill(ctx, st); err != nil {
+			return err
+		}
+	}
+	if st.next < len(st.buffer) {
+		heap.Fix(m, 0)
+	} else {
+		heap.Pop(m)
+	}
+	return nil
+}
+
+// merger is a heap of streams that have a head.
+type merger struct {
+	streams    []*stream
+	descending bool
+}
+
+func (m *merger) Len() int { return len(m.streams) }
+func (m *merger) Less(i, j int) bool {
+	c := m.streams[i].head().compare(m.streams[j].head().place)
+	if m.descending {
+		return c > 0
+	}
+	return c < 0
+}
+func (m *merger) Swap(i, j int) { m.streams[i], m.streams[j] = m.streams[j], m.streams[i] }
+func (m *merger) Push(v any)    { m.streams = append(m.streams, v.(*stream)) } //nolint:errcheck,forcetypeassert // heap.Interface
+func (m *merger) Pop() any {
+	last := m.streams[len(m.streams)-1]
+	m.streams = m.streams[:len(m.streams)-1]
+	return last
+}
+
+// streams opens one stream for each tenant, kind and driving value that the
+// segments may hold.
+func (x *search) streams(ctx context.Context, segs catalogue, from cursor, want int) ([]*stream, error) {
+	values := x.plan.values
+	if x.plan.column == "" {
+		values = []any{nil}
+	}
+	var out []*stream
+	for i := range segs {
+		pairs, err := x.pairs(ctx, &segs[i])
+		if err != nil {
+			return nil, err
+		}
+		if len(out)+len(pairs)*len(values) > maxStreams {
+			return nil, invalid("the query spans more than %d tenants and kinds: name the tenants or the kinds", maxStreams)
+		}
+		s := x.span(&segs[i], from)
+		for _, p := range pairs {
+			for _, v := range values {
+				out = append(out, &stream{segment: &segs[i], tenant: p.tenant, kind: p.kind, value: v, span: s})
+			}
+		}
+	}
+	for _, st := range out {
+		st.batch = min(max(2*want/len(out), 8), max(want, 1), activity.MaxLimit)
+	}
+	return out, nil
+}
+
+// span is the query's range of time and the cursor, as a range of the index.
+func (x *search) span(seg *segment, from cursor) span {
+	var s span
+	if !x.plan.inRows {
+		if x.plan.from != 0 {
+			s.low = bound{place: place{datetime: x.plan.from}, set: true, inclusive: true}
+		}
+		if x.plan.to != 0 {
+			s.high = bound{place: place{datetime: x.plan.to, id: lastID}, set: true}
+		}
+	}
+	if !from.set || from.segment != "" && from.segment != seg.name {
+		return s
+	}
+	at := bound{place: from.place, set: true}
+	if x.descending && (!s.high.set || at.compare(s.high.place) < 0) {
+		s.high = at
+	}
+	if !x.descending && (!s.low.set || at.compare(s.low.place) > 0) {
+		s.low = at
+	}
+	return s
+}
+
+type pair struct{ tenant, kind string }
+
+// pairs gives the tenants and kinds to read in a segment. Those that the caller
+// does not name are found by skipping through the index, one probe for each:
+// also a kind that somebody wrote by hand.
+func (x *search) pairs(ctx context.Context, seg *segment) ([]pair, error) {
+	tenants := x.scope.List()
+	if x.scope.All() {
+		var err error
+		if tenants, err = x.skip(ctx, seg, "tenant_id", nil); err != nil {
+			return nil, err
+		}
+	}
+	var out []pair
+	for _, t := range tenants {
+		kinds := kindWords(x.query.Kinds)
+		if kinds == nil {
+			var err error
+			if kinds, err = x.skip(ctx, seg, "kind", &t); err != nil {
+				return nil, err
+			}
+		}
+		for _, k := range kinds {
+			out = append(out, pair{t, k})
+		}
+	}
+	return out, nil
+}
+
+// skip lists the different values of a leading column of the time index.
+func (x *search) skip(ctx context.Context, seg *segment, column string, tenant *string) ([]string, error) {
+	var out []string
+	for {
+		b := &builder{dialect: x.store.dialect}
+		b.add("SELECT ", column, " FROM ", seg.name, b.dialect.useIndex(seg.name, "time"), " WHERE ")
+		if tenant != nil {
+			b.add("tenant_id = ", b.arg(*tenant), " AND ")
+		}
+		if len(out) == 0 {
+			b.add(column, " >= ", b.arg(""))
+		} else {
+			b.add(column, " > ", b.arg(out[len(out)-1]))
+		}
+		b.add(" ORDER BY ", column, " LIMIT 1")
+		st, err := x.session.prepare(ctx, b.sql.String())
+		if err != nil {
+			return nil, err
+		}
+		var v string
+		err = st.QueryRowContext(ctx, b.args...).Scan(&v)
+		if errors.Is(err, sql.ErrNoRows) {
+			return out, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list the %s values: %w", column, err)
+		}
+		if out = append(out, v); len(out) > maxStreams {
+			return nil, invalid("there are more than %d tenants: name some of them", maxStreams)
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/storage"
+)
+
+// Write implements storage.Writer.
+func (s *store) Write(ctx context.Context, events []activity.Event) (storage.WriteResult, error) {
+	if s.group == nil {
+		return storage.WriteResult{}, fmt.Errorf("write: %w", storage.ErrReadOnly)
+	}
+	return s.group.Write(ctx, events)
+}
+
+// writer owns the one connection that writes. Commits, retention and erasure
+// take turns on it.
+type writer struct {
+	store *store
+	db    *sql.DB
+
+	mu         sync.Mutex
+	session    *session // nil until first used
+	catalogue  catalogue
+	lastStored int64
+}
+
+// transact runs fn in one transaction. What fn changed in the writer's own
+// memory is undone with it.
+func (w *writer) transact(ctx context.Context, fn func(*session) error) (err error) {
+	// A statement with a context that can end costs a goroutine each; a
+	// transaction is short and always runs to its end.
+	ctx = context.WithoutCancel(ctx)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.ready(ctx); err != nil {
+		return w.store.dialect.classify(err)
+	}
+	before, last := slices.Clone(w.catalogue), w.lastStored
+	defer func() {
+		if err != nil {
+			w.catalogue, w.lastStored = before, last
+			err = w.store.dialect.classify(err)
+		}
+	}()
+	if err := w.session.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+		w.session = discard(w.session)
+		return fmt.Errorf("begin to write: %w", err)
+	}
+	if err = fn(w.session); err == nil {
+		if err = w.session.exec(ctx, "COMMIT"); err == nil {
+			return nil
+		}
+		err = fmt.Errorf("commit: %w", err)
+	}
+	// SQLite may have rolled back already, and then says so.
+	if rollback := w.session.exec(ctx, "ROLLBACK"); rollback != nil {
+		w.session = discard(w.session)
+	}
+	return err
+}
+
+// ready opens the session and reads what the writer keeps in memory.
+func (w *writer) ready(ctx context.Context) (err error) {
+	if w.session != nil {
+		return nil
+	}
+	s, err := newSession(ctx, w.db)
+	if err != nil {
+		return err
+	}
+	if w.catalogue, err = loadCatalogue(ctx, s.conn); err == nil {
+		err = s.conn.QueryRowContext(ctx, "SELECT last_stored_ns FROM store_state").Scan(&w.lastStored)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("read the state of the store (has it been migrated?): %w", err), s.close())
+	}
+	w.session = s
+	return nil
+}
+
+func (w *writer) migrate(ctx context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d := w.store.dialect
+	all, err := d.migrations()
+	if err != nil {
+		return err
+	}
+	if w.session != nil {
+		w.session = discard(w.session)
+	}
+	tx, err := w.db.BeginTx(ctx, nil)
+	if err != nil {
+		return d.classify(fmt.Errorf("begin to migrate: %w", err))
+	}
+	if err := migrate(ctx, tx, d, all); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	if err := tx.Commit(); err != nil {
+		return d.classify(fmt.Errorf("commit the migration: %w", err))
+	}
+	return nil
+}
+
+// ping takes the write lock and gives it back.
+func (w *writer) ping(ctx context.Context) error {
+	return w.transact(ctx, func(*session) error { return nil })
+}
+
+func (w *writer) close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.session != nil {
+		w.session = discard(w.session)
+	}
+	return w.db.Close()
+}
+
+// commit stores a batch in one transaction.
+func (w *writer) commit(ctx context.Context, events []activity.Event) (storage.WriteResult, error) {
+	var res storage.WriteResult
+	err := w.transact(ctx, func(s *session) error {
+		b := batch{writer: w, session: s, events: events, inserts: map[string]*insert{}}
+		var err error
+		res, err = b.run(ctx)
+		return err
+	})
+	if err != nil {
+		return storage.WriteResult{}, fmt.Errorf("store %d events: %w", len(events), err)
+	}
+	return res, nil
+}
+
+// home gives the segment that holds a datetime, and makes it when there is none.
+func (w *writer) home(ctx context.Context, s *session, datetime int64) (*segment, error) {
+	i, ok := w.catalogue.find(datetime)
+	if ok {
+		return &w.catalogue[i], nil
+	}
+	seg := segment{}
+	seg.lo, seg.hi = w.catalogue.rangeFor(datetime)
+	seg.name = segmentName(seg.lo, datetime)
+	if err := makeSegment(ctx, s.conn, w.store.dialect, &seg); err != nil {
+		return nil, err
+	}
+	w.catalogue = slices.Insert(w.catalogue, i, seg)
+	if err := w.store.dialect.rebuildView(ctx, s.conn, w.catalogue); err != nil {
+		return nil, err
+	}
+	w.store.logger.Info("A segment begins", zap.String("segment", seg.name), zap.Int64("lo_ns", seg.lo), zap.Int64("hi_ns", seg.hi))
+	return &w.catalogue[i], nil
+}
+
+// saveSegment writes what a transaction changed of a segment. One that has its
+// share of rows ends after its last event; the rest of its range goes to the
+// next segment, made when an event needs it.
+func (w *writer) saveSegment(ctx context.Context, s *session, seg *segment) error {
+	if seg.events >= w.store.segmentRows && seg.maxDatetime < seg.hi-1 {
+		seg.hi = seg.maxDatetime + 1
+	}
+	d := w.store.dialect
+	st, err := s.prepare(ctx, "UPDATE segments SET hi_ns = "+d.placeholder(1)+", event_count = "+d.placeholder(2)+
+		", max_datetime_ns = "+d.placeholder(3)+", first_stored_ns = "+d.placeholder(4)+", last_stored_ns = "+d.placeholder(5)+
+		" WHERE name = "+d.placeholder(6))
+	if err != nil {
+		return err
+	}
+	if _, err := st.ExecContext(ctx, seg.hi, seg.events, seg.maxDatetime, seg.firstStored, seg.lastStored, seg.name); err != nil {
+		return fmt.Errorf("note segment %s: %w", seg.name, err)
+	}
+	return nil
+}
