@@ -133,9 +133,9 @@ func biased(o activity.OptInt64, bias int64) (v uint64, ok bool) {
 
 func appendInt(dst []byte, v int64) []byte {
 	if v < 0 {
-		return appendHead(dst, majorNeg, uint64(-1-v)) //nolint:gosec // not negative
+		return appendHead(dst, majorNeg, uint64(-1-v))
 	}
-	return appendHead(dst, majorUint, uint64(v)) //nolint:gosec // not negative
+	return appendHead(dst, majorUint, uint64(v))
 }
 
 // appendHead appends the shortest head for an argument (section 4.2.1).

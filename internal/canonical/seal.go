@@ -101,15 +101,15 @@ var groups = [2]activity.Group{activity.GroupPersonal, activity.GroupContent}
 // commit computes the commitment of a group into enc.computed. An empty group
 // has a zero commitment and gives false.
 func (enc *Encoder) commit(e *activity.Event, g activity.Group, i int, salt []byte) (filled bool) {
-	buf := append(enc.buf[:0], commitmentDomain, byte(i+1)) //nolint:gosec // 1 or 2
-	buf = append(buf, salt...)
-	buf, n := appendMap(buf, e, schemaOf(g))
-	enc.buf = buf // keeps what it has grown to
+	var n int
+	enc.buf = append(enc.buf[:0], commitmentDomain, byte(i+1)) //nolint:gosec // 1 or 2
+	enc.buf = append(enc.buf, salt...)
+	enc.buf, n = appendMap(enc.buf, e, schemaOf(g))
 	if n == 0 {
 		clear(part(enc.computed[:], i))
 		return false
 	}
-	sum := sha256.Sum256(buf)
+	sum := sha256.Sum256(enc.buf)
 	copy(part(enc.computed[:], i), sum[:])
 	return true
 }
