@@ -3,7 +3,7 @@ package integrityprocessor
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -25,7 +25,7 @@ import (
 
 func TestSealsEveryRecord(t *testing.T) {
 	for _, n := range []int{0, 1, chunk, chunk + 1, 10*chunk + 7} {
-		t.Run(fmt.Sprint(n), func(t *testing.T) {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
 			proc, sink, telemetry := start(t, 4)
 			require.NoError(t, proc.ConsumeLogs(t.Context(), logsOf(t, events(n)...)))
 			got := received(t, sink)
