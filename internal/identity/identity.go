@@ -59,7 +59,7 @@ func Time(s string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	ms := binary.BigEndian.Uint64(id[:8]) >> 16
-	return time.UnixMilli(int64(ms)).UTC(), true //nolint:gosec // 48 bits
+	return time.UnixMilli(int64(ms)).UTC(), true
 }
 
 func derive(name string) activity.ID {

@@ -107,10 +107,10 @@ func (d *decoder) decodeCloudEvent(raw []byte, index int) (out *draft, id string
 			return nil, c.id, refuse(codeCloudEvent, "data_base64: not base64")
 		}
 	}
-	if refused = d.read(data, d.draft.take); refused != nil {
+	if refused := d.read(data, d.draft.take); refused != nil {
 		return nil, c.id, refused
 	}
-	if refused = d.fromEnvelope(&c, index); refused != nil {
+	if refused := d.fromEnvelope(&c, index); refused != nil {
 		return nil, c.id, refused
 	}
 	return &d.draft, "", nil

@@ -50,7 +50,7 @@ func statusOf(err error) int {
 	if errors.Is(err, storage.ErrOverloaded) && !consumererror.IsPermanent(err) {
 		return http.StatusTooManyRequests
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the walk looks at each level itself
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		worst := 0
 		for _, part := range joined.Unwrap() {
 			worst = stronger(worst, statusOf(part))

@@ -71,8 +71,8 @@ func canExtend(v value, add []addition) bool {
 
 // quoted gives s as a JSON string.
 func quoted(s string) string {
-	// The error tells of replaced bytes only.
-	b, _ := jsontext.AppendQuote(nil, s) //nolint:errcheck // see above
+	// The error only tells that bytes were replaced.
+	b, _ := jsontext.AppendQuote(nil, s)
 	return string(b)
 }
 

@@ -81,7 +81,7 @@ func (d *decoder) datetime() (time.Time, *refusal) {
 		return time.Time{}, nil
 	}
 	var at time.Time
-	if err := at.UnmarshalText([]byte(s)); err != nil {
+	if err := at.UnmarshalText([]byte(s)); err != nil || strings.Contains(s, ",") {
 		return at, refuse(codeInvalidField, "datetime: want RFC 3339 such as 2026-01-31T23:59:59.5Z, got %s", shown(s))
 	}
 	return at, d.inRange(at)

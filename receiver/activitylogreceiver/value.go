@@ -45,8 +45,8 @@ func (v value) text() string {
 	if strings.IndexByte(inner, '\\') < 0 {
 		return inner
 	}
-	// The error tells of replaced surrogates only: the tokenizer has read v.
-	b, _ := jsontext.AppendUnquote(nil, v) //nolint:errcheck // see above
+	// The error only tells that surrogates were replaced: the tokenizer has read v.
+	b, _ := jsontext.AppendUnquote(nil, v)
 	return string(b)
 }
 
@@ -116,14 +116,11 @@ func (v value) depth() int {
 	depth, deepest, quoted := 0, 0, false
 	for i := 0; i < len(v); i++ {
 		switch c := v[i]; {
-		case quoted:
-			if c == '\\' {
-				i++
-			} else if c == '"' {
-				quoted = false
-			}
+		case quoted && c == '\\':
+			i++
 		case c == '"':
-			quoted = true
+			quoted = !quoted
+		case quoted:
 		case c == '{' || c == '[':
 			depth++
 			deepest = max(deepest, depth)
