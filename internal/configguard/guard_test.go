@@ -1,0 +1,69 @@
+package configguard
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/confmap/confmaptest"
+)
+
+func check(t *testing.T, file string) []Finding {
+	t.Helper()
+	conf, err := confmaptest.LoadConf(filepath.Join("testdata", file))
+	require.NoError(t, err)
+	return Check(conf.ToStringMap())
+}
+
+func TestCheckAccepts(t *testing.T) {
+	assert.Empty(t, check(t, "good.yaml"))
+	assert.Empty(t, check(t, "stranger.yaml"), "pipelines of others are left alone")
+	assert.Empty(t, Check(nil))
+}
+
+func TestCheckRefuses(t *testing.T) {
+	findings := check(t, "bad.yaml")
+	where := make([]string, len(findings))
+	for i, f := range findings {
+		where[i] = f.Where
+		assert.NotEmpty(t, f.Why, f.Where)
+		assert.NotEmpty(t, f.Instead, f.Where)
+	}
+	assert.ElementsMatch(t, []string{
+		"service::pipelines::logs/order::processors::batch",
+		"service::pipelines::logs/order::processors::transform",
+		"service::pipelines::logs/order::exporters",
+		"exporters::auditsql",
+		"exporters::auditsql/forever::retry_on_failure::max_elapsed_time",
+		"receivers::kafka::message_marking::after",
+		"receivers::kafka::message_marking::on_error",
+		"service::pipelines::logs/queues::processors",
+		"exporters::auditsql/memory::sending_queue",
+		"extensions::file_storage::fsync",
+		"service::extensions",
+		"exporters::auditsql/gives_up::retry_on_failure::enabled",
+		"exporters::auditsql/gives_up::retry_on_failure::max_elapsed_time",
+		"extensions::redis_storage",
+		"exporters::auditclickhouse::async_insert",
+		"service::pipelines::logs/relay::exporters::kafka",
+	}, where)
+}
+
+func TestDurationReadsEveryForm(t *testing.T) {
+	f := func(v any, want time.Duration) {
+		t.Helper()
+		got, ok := duration(map[string]any{"k": v}, "k", time.Hour)
+		assert.True(t, ok)
+		assert.Equal(t, want, got)
+	}
+	f(nil, time.Hour)
+	f("5s", 5*time.Second)
+	f("0", 0)
+	f(0, 0)
+	f(3*time.Second, 3*time.Second)
+	f(int64(3), 3)
+	_, ok := duration(map[string]any{"k": "soon"}, "k", 0)
+	assert.False(t, ok)
+}
