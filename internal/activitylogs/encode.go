@@ -58,9 +58,9 @@ func EncodeSeal(e *activity.Event, lr plog.LogRecord) {
 
 func encode(e *activity.Event, in *Inputs, lr plog.LogRecord) {
 	lr.SetEventName(eventName(e.Kind))
-	lr.SetTimestamp(pcommon.Timestamp(e.Datetime))           //nolint:gosec // the same 64 bits
-	lr.SetObservedTimestamp(pcommon.Timestamp(e.ReceivedAt)) //nolint:gosec // as above
-	lr.SetSeverityNumber(plog.SeverityNumber(e.SeverityNumber))
+	lr.SetTimestamp(pcommon.Timestamp(e.Datetime))              //nolint:gosec // the same 64 bits
+	lr.SetObservedTimestamp(pcommon.Timestamp(e.ReceivedAt))    //nolint:gosec // as above
+	lr.SetSeverityNumber(plog.SeverityNumber(e.SeverityNumber)) //nolint:gosec // 0..24 once normalised
 	lr.SetSeverityText("")
 	lr.SetFlags(0)
 	lr.SetDroppedAttributesCount(0)

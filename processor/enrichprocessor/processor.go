@@ -1,0 +1,202 @@
+package enrichprocessor
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"go.opentelemetry.io/collector/client"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/processor"
+	"go.opentelemetry.io/collector/processor/processorhelper"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/activitylogs"
+	"github.com/activitylog/otelcol-activitylog/internal/receipt"
+	"github.com/activitylog/otelcol-activitylog/processor/enrichprocessor/internal/metadata"
+)
+
+type enricher struct {
+	cfg     *Config
+	now     func() time.Time
+	logger  *zap.Logger
+	metrics *metadata.TelemetryBuilder
+
+	limits  activity.Limits
+	proxies []netip.Prefix
+	urls    *urlFilter
+	watched [activity.KindSystem + 1]bool
+	tokens  *tokenReader
+	geo     *geoReader
+	agents  *lru.Cache[string, agent]
+	mask    *masker
+	keep    map[string]bool
+
+	kindOptions   [activity.KindSystem + 1]metric.MeasurementOption
+	lastForeignNS atomic.Int64
+}
+
+func newEnricher(cfg *Config, set processor.Settings, now func() time.Time) (*enricher, error) {
+	e := &enricher{
+		cfg: cfg, now: now, logger: set.Logger,
+		limits: activity.Limits(cfg.Limits),
+		mask:   newMasker(cfg.Redact.Keys),
+		keep:   keepSet(cfg.KeepHeaders),
+	}
+	var err error
+	if e.metrics, err = metadata.NewTelemetryBuilder(set.TelemetrySettings); err != nil {
+		return nil, fmt.Errorf("enrich: create metrics: %w", err)
+	}
+	for _, p := range cfg.ClientAddress.TrustedProxies {
+		prefix, err := parsePrefix(p)
+		if err != nil {
+			return nil, fmt.Errorf("enrich: client_address::trusted_proxies: %w", err)
+		}
+		e.proxies = append(e.proxies, prefix)
+	}
+	if e.urls, err = newURLFilter(&cfg.Filter); err != nil {
+		return nil, err
+	}
+	for _, w := range cfg.Filter.WatchKinds {
+		if k, ok := activity.ParseKind(w); ok {
+			e.watched[k] = true
+		}
+	}
+	for _, k := range activity.Kinds() {
+		e.kindOptions[k] = metric.WithAttributeSet(attribute.NewSet(attribute.String("kind", k.String())))
+	}
+	if e.agents, err = lru.New[string, agent](agentCacheSize); err != nil {
+		return nil, fmt.Errorf("enrich: create user agent cache: %w", err)
+	}
+	return e, nil
+}
+
+// start reads the keys and the geo database: files, so not in the constructor.
+func (e *enricher) start(context.Context, component.Host) error {
+	var err error
+	if e.tokens, err = newTokenReader(&e.cfg.JWT, e.cfg.Tenant.Claim); err != nil {
+		return err
+	}
+	e.geo, err = openGeo(&e.cfg.GeoIP, e.logger)
+	return err
+}
+
+func (e *enricher) shutdown(context.Context) error {
+	e.metrics.Shutdown()
+	return e.geo.close()
+}
+
+// request is what the events of one ConsumeLogs call share.
+type request struct {
+	ctx      context.Context
+	receipt  *receipt.Receipt
+	nowNS    int64
+	grants   []string
+	ordinals map[[32]byte]uint64
+	passed   [activity.KindSystem + 1]int64
+	foreign  int64
+	cut      int64
+}
+
+// process enriches every record in place and drops what is foreign, filtered or
+// refused.
+func (e *enricher) process(ctx context.Context, ld plog.Logs) (plog.Logs, error) {
+	r := &request{ctx: ctx, receipt: receipt.FromContext(ctx), nowNS: e.now().UnixNano()}
+	if e.cfg.Tenant.AuthAttribute != "" {
+		if auth := client.FromContext(ctx).Auth; auth != nil {
+			r.grants = stringsOf(auth.GetAttribute(e.cfg.Tenant.AuthAttribute))
+		}
+	}
+	ld.ResourceLogs().RemoveIf(func(rl plog.ResourceLogs) bool {
+		resource := newOrigin(rl.Resource())
+		rl.ScopeLogs().RemoveIf(func(sl plog.ScopeLogs) bool {
+			scope := resource.scope(sl.Scope())
+			sl.LogRecords().RemoveIf(func(lr plog.LogRecord) bool { return !e.record(r, &scope, lr) })
+			clearScope(sl.Scope())
+			return sl.LogRecords().Len() == 0
+		})
+		activitylogs.EncodeResource(&resource.event, rl.Resource())
+		return rl.ScopeLogs().Len() == 0
+	})
+	e.report(r)
+	if ld.ResourceLogs().Len() == 0 {
+		return ld, processorhelper.ErrSkipProcessingData
+	}
+	return ld, nil
+}
+
+func (e *enricher) report(r *request) {
+	for k, n := range r.passed {
+		if n > 0 {
+			e.metrics.EnrichEvents.Add(r.ctx, n, e.kindOptions[k])
+		}
+	}
+	if r.cut > 0 {
+		e.metrics.EnrichTruncated.Add(r.ctx, r.cut)
+	}
+	if r.foreign == 0 {
+		return
+	}
+	e.metrics.EnrichForeign.Add(r.ctx, r.foreign)
+	last := e.lastForeignNS.Load()
+	if r.nowNS-last >= int64(time.Minute) && e.lastForeignNS.CompareAndSwap(last, r.nowNS) {
+		e.logger.Warn("Dropped log records that are no activity events; set foreign: keep to store them as system events.",
+			zap.Int64("dropped", r.foreign))
+	}
+}
+
+// record enriches one record; false drops it.
+func (e *enricher) record(r *request, scope *scope, lr plog.LogRecord) bool {
+	kind, isForeign := classify(lr)
+	if isForeign && e.cfg.Foreign == foreignDrop {
+		r.foreign++
+		return false
+	}
+	if !e.watched[kind] {
+		return e.drop(r, "watch_kinds")
+	}
+	in := intake{event: activity.Event{Kind: kind, Service: scope.event.Service, Producer: scope.event.Producer}}
+	ev := &in.event
+	in.read(lr, e.cfg.TrustUpstream)
+	e.identify(r, scope, lr, &in)
+	e.clientAddress(&in)
+	e.agent(&in)
+	verdict := e.actor(r, &in)
+	if !e.tenant(r, &in, verdict) {
+		return false
+	}
+	if ev.ID.IsZero() {
+		ev.ID = in.derivedID(r, ev.TenantID)
+	}
+	in.finishURL()
+	if kind == activity.KindRequest {
+		if rule, excluded := e.urls.excludes(ev.URL); excluded {
+			return e.drop(r, rule)
+		}
+	}
+	derive(ev, isForeign)
+	e.geo.fill(ev)
+	e.diff(&in)
+	e.redact(&in)
+	ev.ExtraData = in.extraData(scope, lr, e)
+	r.cut += int64(activity.Normalise(ev, &e.limits))
+	if ev.Size() > activity.MaxEventBytes {
+		r.cut += int64(shrink(ev))
+	}
+	activitylogs.Encode(ev, lr)
+	r.passed[kind]++
+	return true
+}
+
+func (e *enricher) drop(r *request, rule string) bool {
+	r.receipt.Filter(1)
+	e.metrics.EnrichFiltered.Add(r.ctx, 1, metric.WithAttributes(attribute.String("rule", rule)))
+	return false
+}

@@ -1,0 +1,211 @@
+package enrichprocessor
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/url"
+	"strings"
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
+)
+
+const masked = "***"
+
+// Parts of names that make a value a secret. Names are compared in lower case,
+// without separators and trailing digits.
+var (
+	secretAnywhere = []string{
+		"password", "passwd", "passphrase", "privatekey", "apikey", "secretkey", "clientsecret", "accesskey",
+	}
+	secretEnding = []string{
+		"secret", "secrets", "token", "authorization", "cookie", "cookies", "credential", "credentials", "pwd", "jwt", "otp",
+	}
+)
+
+type masker struct{ ending []string }
+
+func newMasker(extra []string) *masker {
+	m := &masker{ending: append([]string(nil), secretEnding...)}
+	for _, k := range extra {
+		if k = plainName(k); k != "" {
+			m.ending = append(m.ending, k)
+		}
+	}
+	return m
+}
+
+// redact masks secrets in everything a client wrote that names them.
+func (e *enricher) redact(in *intake) {
+	ev := &in.event
+	ev.QueryString = e.mask.query(ev.QueryString)
+	if path, query, ok := strings.Cut(ev.URL, "?"); ok {
+		if clean := e.mask.query(query); clean != query {
+			ev.URL = path + "?" + clean
+		}
+	}
+	if ev.ObjectJSONRepr != "" {
+		ev.ObjectJSONRepr = e.safeJSON(ev, activity.FieldObjectJSONRepr, ev.ObjectJSONRepr)
+	}
+	if ev.ChangedFields != "" {
+		ev.ChangedFields = e.safeJSON(ev, activity.FieldChangedFields, ev.ChangedFields)
+	}
+	if ev.SessionKey != "" && e.cfg.Redact.Session == sessionHash && !e.cfg.TrustUpstream {
+		sum := sha256.Sum256([]byte(ev.SessionKey))
+		ev.SessionKey = hex.EncodeToString(sum[:])
+	}
+}
+
+func plainName(name string) string {
+	clean := true
+	for i := range len(name) {
+		if c := name[i]; c < 'a' || c > 'z' {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return name
+	}
+	b := make([]byte, 0, 32)
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c >= 'A' && c <= 'Z':
+			b = append(b, c|0x20)
+		case c == '-' || c == '_' || c == '.' || c == ' ' || c == '[' || c == ']':
+		default:
+			b = append(b, c)
+		}
+	}
+	return strings.TrimRight(string(b), "0123456789")
+}
+
+// secret reports whether a member of that name holds a secret.
+func (m *masker) secret(name string) bool {
+	name = plainName(name)
+	for _, w := range secretAnywhere {
+		if strings.Contains(name, w) {
+			return true
+		}
+	}
+	for _, w := range m.ending {
+		if strings.HasSuffix(name, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// json masks the members of valid JSON that hold secrets, at any depth. Text
+// without one is given back as it is.
+func (m *masker) json(text string) string { return m.rewrite(text, `"`+masked+`"`) }
+
+// changes masks like json and keeps the shape {"field": [old, new]}.
+func (m *masker) changes(text string) string {
+	return m.rewrite(text, `["`+masked+`","`+masked+`"]`)
+}
+
+func (m *masker) rewrite(text, top string) string {
+	var b strings.Builder
+	kept, depth := 0, 0
+	for i := 0; i < len(text); {
+		switch text[i] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case '"':
+			end := endOfString(text, i)
+			colon := skipSpace(text, end)
+			if colon >= len(text) || text[colon] != ':' {
+				i = end
+				continue
+			}
+			start := skipSpace(text, colon+1)
+			if !m.secret(memberName(text[i:end])) {
+				i = start
+				continue
+			}
+			stop := endOfValue(text, start)
+			if text[start:stop] != "null" {
+				b.WriteString(text[kept:start])
+				if depth == 1 {
+					b.WriteString(top)
+				} else {
+					b.WriteString(`"` + masked + `"`)
+				}
+				kept = stop
+			}
+			i = stop
+			continue
+		}
+		i++
+	}
+	if kept == 0 {
+		return text
+	}
+	b.WriteString(text[kept:])
+	return b.String()
+}
+
+func memberName(quoted string) string {
+	if strings.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	var s string
+	if err := json.Unmarshal([]byte(quoted), &s); err != nil {
+		return quoted
+	}
+	return s
+}
+
+// query masks the secrets of a query string and leaves the rest as it is.
+func (m *masker) query(q string) string {
+	if q == "" {
+		return q
+	}
+	var b strings.Builder
+	changed := false
+	for i, rest := 0, q; ; i++ {
+		cut := strings.IndexAny(rest, "&;")
+		pair := rest
+		if cut >= 0 {
+			pair = rest[:cut]
+		}
+		name, value, ok := strings.Cut(pair, "=")
+		plain := name
+		if strings.ContainsAny(name, "%+") {
+			if u, err := url.QueryUnescape(name); err == nil {
+				plain = u
+			}
+		}
+		if ok && value != "" && m.secret(plain) {
+			if !changed {
+				b.WriteString(q[:len(q)-len(rest)])
+			}
+			changed = true
+			b.WriteString(name + "=" + masked)
+		} else if changed {
+			b.WriteString(pair)
+		}
+		if cut < 0 {
+			break
+		}
+		if changed {
+			b.WriteByte(rest[cut])
+		}
+		rest = rest[cut+1:]
+	}
+	if !changed {
+		return q
+	}
+	return b.String()
+}
+
+func keepSet(names []string) map[string]bool {
+	keep := make(map[string]bool, len(names))
+	for _, n := range names {
+		keep[strings.ToLower(n)] = true
+	}
+	return keep
+}

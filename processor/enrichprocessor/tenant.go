@@ -1,0 +1,82 @@
+package enrichprocessor
+
+import (
+	"slices"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/activitylog/otelcol-activitylog/internal/receipt"
+)
+
+const (
+	codeTenantNotAllowed = "tenant_not_allowed"
+	defaultTenant        = "default"
+)
+
+// tenant settles whose event it is: the grant of the authenticated sender, then
+// a verified claim, then the event's own word where that is allowed. False
+// refuses the event.
+func (e *enricher) tenant(r *request, in *intake, v *verdict) bool {
+	ev := &in.event
+	said := tenantName(ev.TenantID)
+	if e.cfg.TrustUpstream {
+		ev.TenantID = said
+		return true
+	}
+	granted := r.grants
+	if len(granted) == 0 && e.cfg.Tenant.Claim != "" && v.verified() && v.claims.tenant != "" {
+		granted = []string{v.claims.tenant}
+	}
+	ev.TenantID = said
+	switch {
+	case len(granted) > 0:
+		if ev.TenantID == "" && len(granted) == 1 {
+			ev.TenantID = tenantName(granted[0])
+			return true
+		}
+		if slices.ContainsFunc(granted, func(g string) bool { return tenantName(g) == said }) {
+			return true
+		}
+		return e.reject(r, in, "The sender may not write events of this tenant.")
+	case e.cfg.Tenant.FromEvent:
+		return true
+	case said == "" && e.cfg.Tenant.AuthAttribute == "" && e.cfg.Tenant.Claim == "":
+		return true
+	}
+	return e.reject(r, in, "The sender has no grant for a tenant, and the event's own word does not count here.")
+}
+
+func (e *enricher) reject(r *request, in *intake, reason string) bool {
+	r.receipt.Reject(receipt.Rejection{ID: in.event.ID, Code: codeTenantNotAllowed, Reason: reason})
+	e.metrics.EnrichRejected.Add(r.ctx, 1, metric.WithAttributes(attribute.String("code", codeTenantNotAllowed)))
+	return false
+}
+
+func tenantName(s string) string {
+	if s == defaultTenant {
+		return ""
+	}
+	return s
+}
+
+// stringsOf reads an auth attribute, which may be one text or a list.
+func stringsOf(v any) []string {
+	switch t := v.(type) {
+	case string:
+		if t != "" {
+			return []string{t}
+		}
+	case []string:
+		return t
+	case []any:
+		var out []string
+		for _, item := range t {
+			if s, ok := item.(string); ok {
+				out = append(out, s)
+			}
+		}
+		return out
+	}
+	return nil
+}
