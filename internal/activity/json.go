@@ -32,7 +32,9 @@ func (e *Event) MarshalJSON() ([]byte, error) {
 				m[info.Name] = hex.EncodeToString(b)
 			}
 		case TypeKind:
-			m[info.Name] = e.Kind.String()
+			if e.Kind.Valid() {
+				m[info.Name] = e.Kind.String()
+			}
 		}
 	}
 	return json.Marshal(m)

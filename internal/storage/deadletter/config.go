@@ -1,0 +1,41 @@
+package deadletter
+
+import (
+	"errors"
+	"time"
+)
+
+// Config says where the dead letters are and how many are kept.
+type Config struct {
+	// Directory is made with mode 0700; the files in it have mode 0600.
+	Directory string `mapstructure:"directory"`
+	// MaxBytes bounds the files together. When they are full nothing more is
+	// taken, so that nothing is acknowledged and lost.
+	MaxBytes int64 `mapstructure:"max_bytes"`
+	// MaxAge is how long a dead letter is kept; 0 = for ever. Whole segments
+	// are dropped, so that one may stay up to an eighth longer.
+	MaxAge time.Duration `mapstructure:"max_age"`
+}
+
+// NewDefaultConfig gives 256 MiB and 30 days, in a directory still to be named.
+func NewDefaultConfig() Config {
+	return Config{MaxBytes: 256 << 20, MaxAge: 720 * time.Hour}
+}
+
+// minBytes holds the largest event, escaped.
+const minBytes = 8 << 20
+
+// Validate joins every problem and names the key.
+func (c *Config) Validate() error {
+	var errs []error
+	if c.Directory == "" {
+		errs = append(errs, errors.New("directory: name the folder for the dead letters"))
+	}
+	if c.MaxBytes < minBytes {
+		errs = append(errs, errors.New("max_bytes: must be at least 8388608, which holds the largest event"))
+	}
+	if c.MaxAge < 0 {
+		errs = append(errs, errors.New("max_age: must not be negative; 0 keeps for ever"))
+	}
+	return errors.Join(errs...)
+}
