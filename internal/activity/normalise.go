@@ -63,10 +63,13 @@ const (
 func Normalise(e *Event, l *Limits) (cut int) {
 	for _, f := range textFields {
 		s := e.Text(f)
-		if *s == "" || f == FieldTruncatedFields {
+		if *s == "" {
 			continue
 		}
 		*s = CleanText(*s)
+		if f == FieldTruncatedFields {
+			continue // ours; bounded by the number of columns
+		}
 		limit := l.of(f)
 		if fields[f].Type == TypeJSON {
 			if !json.Valid([]byte(*s)) {
