@@ -29,7 +29,7 @@ func (l *Ledger) Compare(ctx context.Context, r storage.Reader) error {
 // that is not there holds none.
 func (l *Ledger) CompareDeadLetters(directory string) error {
 	err := filepath.WalkDir(directory, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
+		if err != nil || !d.Type().IsRegular() || filepath.Ext(path) != ".jsonl" {
 			return err
 		}
 		return l.deadLetterFile(path)

@@ -163,11 +163,14 @@ func (c *client) deliver(making, sending context.Context) outcome {
 		key = o.Run + "-" + strconv.Itoa(c.number) + "-" + strconv.Itoa(c.requests)
 	}
 	deadline := time.Now().Add(o.RetryFor)
+	arrived := false // an earlier attempt may have
 	for wait := firstPause; ; wait = min(2*wait, lastPause) {
 		attempt, cancel := context.WithTimeout(sending, o.Timeout)
 		out := c.run.sender.send(attempt, &c.batch, key)
 		cancel()
 		c.run.stats.answered(out.status)
+		out.refused = out.refused && !arrived
+		arrived = arrived || !out.unsent
 		if out.taken || out.refused || !o.Retry || !(out.unsent || o.repeatable()) {
 			return out
 		}
