@@ -1,0 +1,120 @@
+package activity
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// derived are the fields in which an honest retry may differ: the key (compared
+// by the store), our clocks, the seal, and what the collector works out.
+var derived = map[Field]bool{
+	FieldID: true, FieldDatetime: true, FieldTenantID: true,
+	FieldReceivedAt: true, FieldStoredNS: true, FieldFlags: true, FieldTruncatedFields: true, FieldSchemaVersion: true,
+	FieldIntegrityHash: true, FieldIntegritySalts: true, FieldIntegrityCommitments: true,
+	FieldAction: true, FieldOutcome: true, FieldActorType: true, FieldUserRoles: true, FieldOnBehalfOf: true,
+	FieldAuthMethod: true, FieldAuthVerified: true, FieldAuthIssuer: true, FieldAuthKeyID: true,
+	FieldRemoteIP: true, FieldUserAgent: true, FieldBrowser: true, FieldPlatform: true, FieldOperatingSystem: true,
+	FieldLatitude: true, FieldLongitude: true, FieldCity: true, FieldCountry: true, FieldCountryCode: true, FieldRegionCode: true,
+}
+
+func said() Event {
+	e := every()
+	e.AuthVerified = AuthNotChecked
+	return e
+}
+
+func TestSameContentFieldByField(t *testing.T) {
+	for _, f := range Fields() {
+		a, b := said(), said()
+		require.True(t, SameContent(&a, &b))
+		switch f.Info().Type {
+		case TypeText, TypeJSON:
+			*b.Text(f) += "x"
+		case TypeInt, TypeTime:
+			*b.Int(f)++
+		case TypeOpt:
+			b.Opt(f).Value++
+		case TypeBytes:
+			raw := append([]byte(nil), b.Bytes(f)...)
+			raw[0]++
+			require.True(t, b.SetBytes(f, raw))
+		case TypeKind:
+			b.Kind = KindCRUD
+		}
+		assert.Equal(t, derived[f], SameContent(&a, &b), f.String())
+		assert.Equal(t, derived[f], SameContent(&b, &a), f.String())
+	}
+}
+
+func TestSameContentAfterATokenExpired(t *testing.T) {
+	a := said()
+	a.AuthVerified = AuthVerified
+	for _, verdict := range []string{AuthFailed, AuthUnverified, AuthNotChecked, ""} {
+		b := said()
+		b.AuthVerified, b.UserID, b.Username, b.UserEmail = verdict, "", "", ""
+		assert.True(t, SameContent(&a, &b), verdict)
+		b.Method = "PUT"
+		assert.False(t, SameContent(&a, &b), verdict)
+	}
+}
+
+func TestSameContentOfErasedRows(t *testing.T) {
+	sealed := said()
+	sealed.IntegritySalts = filledBytes(2 * SaltSize)
+	sealed.IntegrityCommitments = filledBytes(2 * CommitmentSize)
+	for _, g := range []Group{GroupPersonal, GroupContent} {
+		erased := sealed
+		erased.Erase(g)
+		require.True(t, erased.Erased(g))
+		retry := said()
+		assert.True(t, SameContent(&erased, &retry), "an erased row does not come back as a conflict")
+		assert.True(t, SameContent(&retry, &erased))
+		retry.ResponseStatus++
+		assert.False(t, SameContent(&erased, &retry), "what is left is compared")
+	}
+	erased, retry := sealed, said()
+	erased.Erase(GroupPersonal)
+	retry.Message += "x"
+	assert.False(t, SameContent(&erased, &retry), "the other group is compared")
+}
+
+func TestErase(t *testing.T) {
+	for _, g := range []Group{GroupPersonal, GroupContent} {
+		e := every()
+		e.IntegritySalts = filledBytes(2 * SaltSize)
+		e.IntegrityCommitments = filledBytes(2 * CommitmentSize)
+		before, salts := e, e.IntegritySalts
+		e.Erase(g)
+		assert.Equal(t, filledBytes(2*SaltSize), salts, "the salts of a copy stay")
+		assert.Equal(t, before.IntegrityCommitments, e.IntegrityCommitments)
+		for _, f := range Fields() {
+			if text := e.Text(f); text != nil {
+				assert.Equal(t, f.Info().Group == g, *text == "", f.String())
+			}
+			if opt := e.Opt(f); opt != nil {
+				assert.Equal(t, f.Info().Group == g, !opt.Valid, f.String())
+			}
+			if number := e.Int(f); number != nil {
+				assert.Equal(t, *before.Int(f), *number, f.String())
+			}
+		}
+		assert.Equal(t, g == GroupPersonal, e.Erased(GroupPersonal))
+		assert.Equal(t, g == GroupContent, e.Erased(GroupContent))
+		assert.False(t, e.Erased(GroupEvent))
+		assert.False(t, e.Erased(GroupNone))
+	}
+	unsealed := Event{UserID: "1"}
+	unsealed.Erase(GroupPersonal)
+	assert.Equal(t, Event{}, unsealed)
+	assert.False(t, unsealed.Erased(GroupPersonal))
+}
+
+func filledBytes(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i + 1)
+	}
+	return b
+}
