@@ -115,12 +115,12 @@ func (d *decoder) read(raw []byte, take func(name string, v value)) *refusal {
 	whole := string(raw)
 	d.input = *bytes.NewBuffer(raw)
 	d.tokens.Reset(&d.input, strict...)
-	if kind := d.tokens.PeekKind(); kind != '{' {
-		if kind == jsontext.KindInvalid {
-			_, err := d.tokens.ReadToken()
+	if d.tokens.PeekKind() != '{' {
+		v, err := d.next(whole)
+		if err != nil {
 			return syntax(err)
 		}
-		return refuse(codeNotObject, "want an object, got %s", value(kind.String()).word())
+		return refuse(codeNotObject, "want an object, got %s", v.word())
 	}
 	if _, err := d.tokens.ReadToken(); err != nil {
 		return syntax(err)
