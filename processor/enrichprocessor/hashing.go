@@ -12,7 +12,7 @@ import (
 // appendTyped writes a value with its type and length, so that different values
 // never give the same bytes.
 func appendTyped(dst []byte, v pcommon.Value, depth int) []byte {
-	dst = append(dst, byte(v.Type()))
+	dst = append(dst, byte(v.Type())) //nolint:gosec // eight types
 	if depth > activity.MaxJSONDepth {
 		return dst
 	}

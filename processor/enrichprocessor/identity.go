@@ -80,8 +80,7 @@ func (in *intake) derivedID(r *request, tenant string) activity.ID {
 	h.Sum(base[:0])
 	ordinal := r.ordinals[base]
 	r.ordinals[base]++
-	var sum [32]byte
-	sum = sha256.Sum256(binary.BigEndian.AppendUint64(base[:], ordinal))
+	sum := sha256.Sum256(binary.BigEndian.AppendUint64(base[:], ordinal))
 	id := activity.ID(sum[:16])
 	id[6] = id[6]&0x0f | 0x80
 	id[8] = id[8]&0x3f | 0x80

@@ -168,8 +168,8 @@ func TestNothingClientOnlyLeaves(t *testing.T) {
 	assert.NotContains(t, string(raw), "hush")
 	assert.NotContains(t, string(raw), activitylogs.KeyHeaderPrefix)
 	assert.Equal(t, "q=1&access%5Ftoken=***&x=2", got.QueryString)
-	assert.Equal(t, `{"a":[1,2],"password":["***","***"]}`, got.ChangedFields)
-	assert.Equal(t, `{ "n": 1.0, "deep": [{"API-Key":"***"}] }`, got.ExtraData)
+	assert.Equal(t, `{"a":[1,2],"password":["***","***"]}`, got.ChangedFields)  //nolint:testifylint // byte for byte
+	assert.Equal(t, `{ "n": 1.0, "deep": [{"API-Key":"***"}] }`, got.ExtraData) //nolint:testifylint // byte for byte
 	assert.Empty(t, got.IntegrityHash)
 	assert.Zero(t, got.Flags)
 	assert.Zero(t, got.SchemaVersion)
@@ -214,7 +214,7 @@ func TestOTLP(t *testing.T) {
 	assert.Equal(t, int64(404), a[0].ResponseStatus)
 	assert.Equal(t, "/x", a[0].URL)
 	assert.Equal(t, "y=1", a[0].QueryString)
-	assert.Equal(t, `{"_attributes":{"odd":true},"_resource":{"host.name":"a"},"_scope":{"name":"lib"}}`, a[0].ExtraData)
+	assert.Equal(t, `{"_attributes":{"odd":true},"_resource":{"host.name":"a"},"_scope":{"name":"lib"}}`, a[0].ExtraData) //nolint:testifylint // byte for byte
 }
 
 func TestTenant(t *testing.T) {
@@ -277,7 +277,10 @@ func TestTimes(t *testing.T) {
 }
 
 func TestShutdown(t *testing.T) {
-	processortest.VerifyShutdown(t, NewFactory(), createDefaultConfig())
+	cfg := createDefaultConfig().(*Config)
+	cfg.Foreign = foreignKeep // its records are no activity
+	cfg.GeoIP.DataDir = t.TempDir()
+	processortest.VerifyShutdown(t, NewFactory(), cfg)
 }
 
 func BenchmarkRequest(b *testing.B) {
