@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/storage"
+)
+
+// cleanupBatch bounds one transaction.
+const cleanupBatch = 10_000
+
+// maxDays keeps the time of the cut inside an int64 of nanoseconds.
+const maxDays = 36_500
+
+func newCleanup() *cobra.Command {
+	var src source
+	var days int
+	var types, aliases []string
+	var tenant string
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:   "cleanup",
+		Short: "Delete events older than some days",
+		Long: `Delete events older than some days, in bounded batches; it can be stopped at any time.
+
+A collector that is running holds the database's writing lock: stop it first.
+--dry-run only reads, and works beside a running collector.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if days < 1 || days > maxDays {
+				return fmt.Errorf("%w: --days: write a number between 1 and %d", activity.ErrInvalid, maxDays)
+			}
+			r := storage.Retention{Before: time.Now().Add(-time.Duration(days) * 24 * time.Hour).UnixNano(), Limit: cleanupBatch, DryRun: dryRun}
+			if r.Kinds, err = parseKinds(append(types, aliases...)); err != nil {
+				return err
+			}
+			database, _, err := src.resolve(cmd.Context())
+			if err != nil {
+				return err
+			}
+			openStore := openWriting
+			if dryRun {
+				openStore = openReading
+			}
+			store, err := openStore(cmd.Context(), database)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, store.Close()) }()
+			return cleanup(cmd.Context(), store, scopeOf(tenant), r, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	src.flags(cmd)
+	f := cmd.Flags()
+	f.IntVar(&days, "days", 0, "keep this many days (required)")
+	f.StringSliceVar(&types, "event-type", nil, "crud, login, request, cors, system; none = all")
+	f.StringSliceVar(&aliases, "type", nil, "the same as --event-type")
+	f.StringVar(&tenant, "tenant", "", "one tenant only (default: the default tenant); none = all")
+	f.BoolVar(&dryRun, "dry-run", false, "count and delete nothing")
+	return cmd
+}
+
+func cleanup(ctx context.Context, store storage.Retainer, scope activity.Scope, r storage.Retention, out, progress io.Writer) error {
+	var deleted int64
+	for more := true; more; {
+		result, err := store.DeleteBefore(ctx, scope, r)
+		if err != nil {
+			return fmt.Errorf("cleanup, after %d events: %w", deleted, err)
+		}
+		deleted += result.Deleted
+		more, r.After = result.More, result.Next
+		if more {
+			_, _ = fmt.Fprintf(progress, "%d events\n", deleted) // progress is not a result
+		}
+	}
+	verb := "deleted"
+	if r.DryRun {
+		verb = "would delete"
+	}
+	_, err := fmt.Fprintf(out, "%s %d events older than %s\n", verb, deleted, time.Unix(0, r.Before).UTC().Format(time.RFC3339))
+	return err
+}

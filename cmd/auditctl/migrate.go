@@ -1,0 +1,40 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/activitylog/otelcol-activitylog/internal/storage/sqldb"
+)
+
+func newMigrate() *cobra.Command {
+	var src source
+	var printOnly bool
+	cmd := &cobra.Command{
+		Use:   "migrate",
+		Short: "Bring the database to this version's schema",
+		Long: `Bring the database to this version's schema. The collector does it by itself when
+it starts; --print shows the statements and opens no database.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			database, _, err := src.resolve(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if printOnly {
+				return sqldb.Print(database, cmd.OutOrStdout())
+			}
+			store, err := openWriting(cmd.Context(), database)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is at this version's schema\n", database.Identity())
+			return errors.Join(err, store.Close())
+		},
+	}
+	src.flags(cmd)
+	cmd.Flags().BoolVar(&printOnly, "print", false, "print the statements")
+	return cmd
+}
