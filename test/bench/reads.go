@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+)
+
+const (
+	pageRequests = 200  // measured requests of a list
+	deepPages    = 1000 // pages walked before a deep page is measured
+)
+
+// listRow is the latency of one kind of list page, in milliseconds.
+type listRow struct {
+	name     string
+	p50, p99 float64
+}
+
+// page is what a list answers; the rows only matter by their number.
+type page struct {
+	Results    []json.RawMessage `json:"results"`
+	NextCursor string            `json:"next_cursor"`
+}
+
+func pages(ctx context.Context, c *collector, r *report) error {
+	for _, list := range []struct {
+		name, path string
+		query      url.Values
+		deep       bool
+	}{
+		{name: "request events, first page", path: "request-events"},
+		{name: "request events, deep by cursor", path: "request-events", deep: true},
+		{name: "crud events of a user", path: "crud-events", query: url.Values{"user_id": {"7"}}},
+		{name: "request events of an address", path: "request-events", query: url.Values{"remote_ip": {"192.0.2.7"}}},
+		{name: "crud events of an object", path: "crud-events", query: url.Values{"object_id": {"3"}}},
+		{name: "failed logins", path: "login-events", query: url.Values{"login_type": {"login_failed"}}},
+		{name: "slowest requests", path: "request-events", query: url.Values{"ordering": {"-response_time_ms"}}},
+	} {
+		q := url.Values{"page_size": {"100"}}
+		for k, v := range list.query {
+			q[k] = v
+		}
+		at := "http://" + c.api + "/api/activity/" + list.path + "/"
+		row, err := measureList(ctx, at, q, list.deep)
+		if err != nil {
+			return fmt.Errorf("%s: %w", list.name, err)
+		}
+		row.name = list.name
+		r.lists = append(r.lists, row)
+	}
+	return nil
+}
+
+func measureList(ctx context.Context, at string, q url.Values, deep bool) (listRow, error) {
+	if deep {
+		for range deepPages {
+			p, err := fetchPage(ctx, at, q)
+			if err != nil {
+				return listRow{}, err
+			}
+			if p.NextCursor == "" {
+				break
+			}
+			q.Set("cursor", p.NextCursor)
+		}
+	}
+	took := make([]float64, pageRequests)
+	for i := range took {
+		begin := time.Now()
+		p, err := fetchPage(ctx, at, q)
+		if err != nil {
+			return listRow{}, err
+		}
+		if len(p.Results) == 0 {
+			return listRow{}, fmt.Errorf("%s?%s answers nothing: it measures nothing", at, q.Encode())
+		}
+		took[i] = time.Since(begin).Seconds() * 1000
+	}
+	slices.Sort(took)
+	return listRow{p50: took[len(took)/2], p99: took[len(took)*99/100]}, nil
+}
+
+func fetchPage(ctx context.Context, at string, q url.Values) (page, error) {
+	var p page
+	err := getJSON(ctx, at+"?"+q.Encode(), &p)
+	return p, err
+}
+
+func getJSON(ctx context.Context, at string, into any) error {
+	resp, err := get(ctx, at)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s: %.500s", at, resp.Status, b)
+	}
+	return json.Unmarshal(b, into)
+}
+
+var kinds = []string{"crud", "login", "request", "cors", "system"}
+
+// export reads every event once and watches the collector's memory.
+func export(ctx context.Context, c *collector, r *report) error {
+	before, err := c.rss()
+	if err != nil {
+		return err
+	}
+	begin, peak := time.Now(), before
+	for _, kind := range kinds {
+		resp, err := get(ctx, "http://"+c.api+"/api/activity/"+kind+"-events/export_json/")
+		if err != nil {
+			return err
+		}
+		for err == nil {
+			var n int64
+			n, err = io.CopyN(io.Discard, resp.Body, 4<<20)
+			r.exportBytes += n
+			if now, rssErr := c.rss(); rssErr == nil {
+				peak = max(peak, now)
+			}
+		}
+		if closing := resp.Body.Close(); err != io.EOF || closing != nil || resp.StatusCode != http.StatusOK { //nolint:errorlint // CopyN gives it bare
+			return fmt.Errorf("%s: %s: %w", kind, resp.Status, err)
+		}
+	}
+	r.exportSeconds, r.exportGrowth = time.Since(begin).Seconds(), peak-before
+	return nil
+}
+
+// verify verifies every event over the API.
+func verify(ctx context.Context, c *collector, r *report) error {
+	begin := time.Now()
+	for _, kind := range kinds {
+		q := url.Values{}
+		for {
+			var a struct {
+				Total, Verified int64
+				NextCursor      string `json:"next_cursor"`
+			}
+			if err := getJSON(ctx, "http://"+c.api+"/api/activity/"+kind+"-events/verify_integrity/?"+q.Encode(), &a); err != nil {
+				return err
+			}
+			if a.Total != a.Verified {
+				return fmt.Errorf("%s: %d of %d events verify", kind, a.Verified, a.Total)
+			}
+			r.verified += a.Total
+			if a.NextCursor == "" {
+				break
+			}
+			q.Set("cursor", a.NextCursor)
+		}
+	}
+	r.verifySeconds = time.Since(begin).Seconds()
+	return nil
+}
