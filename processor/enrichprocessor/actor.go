@@ -1,9 +1,6 @@
 package enrichprocessor
 
 import (
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
-
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
 
@@ -31,7 +28,7 @@ func (e *enricher) actor(r *request, in *intake) *verdict {
 	if v.state != activity.AuthFailed && !v.claims.current(e.judgedAt(ev)) {
 		v = failed
 	}
-	e.metrics.EnrichTokens.Add(r.ctx, 1, metric.WithAttributes(attribute.String("result", v.state)))
+	r.countToken(v.state)
 	switch {
 	case v.state != activity.AuthFailed && v.claims.userID == "":
 		e.requireVerified(in) // a token that names nobody says nothing of the actor
@@ -124,4 +121,15 @@ func methodOf(ev *activity.Event, authorization, token string, in *intake) strin
 		return activity.AuthMethodSession
 	}
 	return ""
+}
+
+// tokenResults are the results that are counted, in the order of request.tokens.
+var tokenResults = [...]string{activity.AuthVerified, activity.AuthUnverified, activity.AuthFailed}
+
+func (r *request) countToken(result string) {
+	for i, word := range tokenResults {
+		if word == result {
+			r.tokens[i]++
+		}
+	}
 }

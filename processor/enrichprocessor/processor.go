@@ -101,6 +101,7 @@ type request struct {
 	grants   []string
 	ordinals map[[32]byte]uint64
 	passed   [activity.KindSystem + 1]int64
+	tokens   [len(tokenResults)]int64
 	foreign  int64
 	cut      int64
 }
@@ -136,6 +137,11 @@ func (e *enricher) report(r *request) {
 	for k, n := range r.passed {
 		if n > 0 {
 			e.metrics.EnrichEvents.Add(r.ctx, n, e.kindOptions[k])
+		}
+	}
+	for i, n := range r.tokens {
+		if n > 0 {
+			e.metrics.EnrichTokens.Add(r.ctx, n, metric.WithAttributes(attribute.String("result", tokenResults[i])))
 		}
 	}
 	if r.cut > 0 {
