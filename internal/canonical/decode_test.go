@@ -2,6 +2,7 @@ package canonical
 
 import (
 	"encoding/hex"
+	"math/rand/v2"
 	"testing"
 	"unicode/utf8"
 
@@ -89,21 +90,38 @@ func FuzzRoundTrip(f *testing.F) {
 	f.Add([]byte{}, int64(0), uint8(0))
 	f.Add([]byte(`{"a": [1.0, "b"]}`), int64(1)<<53, uint8(5))
 	f.Fuzz(func(t *testing.T, data []byte, number int64, kind uint8) {
-		e := fromFuzz(data, number, kind)
-		var enc Encoder
-		salts := [SaltsSize]byte{0: 1, 16: 1}
-		raw := e
-		enc.Seal(&raw, &salts) // an event that is not normalised must not panic either
-
-		limits := activity.DefaultLimits()
-		activity.Normalise(&e, &limits)
-		for _, field := range activity.TextFields() {
-			require.True(t, utf8.ValidString(*e.Text(field)), field.String())
-		}
-		enc.Seal(&e, &salts)
-		require.Equal(t, Verified, enc.Verify(&e))
-		require.Equal(t, e, decodeAll(t, &e))
+		checkRoundTrip(t, fromFuzz(data, number, kind))
 	})
+}
+
+// TestRoundTripOfRandomEvents is the same question on every run of the tests.
+func TestRoundTripOfRandomEvents(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	data := make([]byte, 4096)
+	for range 2000 {
+		for i := range data {
+			data[i] = byte(random.Uint32() >> (random.Uint32() % 8)) // short texts as well as long ones
+		}
+		e := fromFuzz(data, int64(random.Uint64()), uint8(random.Uint32()))
+		checkRoundTrip(t, e)
+	}
+}
+
+func checkRoundTrip(t *testing.T, e activity.Event) {
+	t.Helper()
+	var enc Encoder
+	salts := [SaltsSize]byte{0: 1, 16: 1}
+	raw := e
+	enc.Seal(&raw, &salts) // an event that is not normalised must not panic either
+
+	limits := activity.DefaultLimits()
+	activity.Normalise(&e, &limits)
+	for _, field := range activity.TextFields() {
+		require.True(t, utf8.ValidString(*e.Text(field)), field.String())
+	}
+	enc.Seal(&e, &salts)
+	require.Equal(t, Verified, enc.Verify(&e))
+	require.Equal(t, e, decodeAll(t, &e))
 }
 
 func fromFuzz(data []byte, number int64, kind uint8) activity.Event {
