@@ -25,7 +25,7 @@ func main() {
 	if err := newCommand().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "auditload:", err)
 		stop()
-		os.Exit(1)
+		os.Exit(1) //nolint:gocritic // stop was called above
 	}
 }
 

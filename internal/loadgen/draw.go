@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -56,7 +57,7 @@ func drawOrigin(e *activity.Event, r *rand.Rand) {
 
 func drawTrace(e *activity.Event, r *rand.Rand) {
 	for i := range e.TraceID {
-		e.TraceID[i] = byte(1 + r.IntN(255))
+		e.TraceID[i] = byte(1 + r.IntN(255)) //nolint:gosec // 1..255
 	}
 }
 
@@ -77,7 +78,7 @@ func drawRequest(e *activity.Event, r *rand.Rand) {
 		e.ResponseStatus = pick(r, []int64{401, 403, 404, 429})
 	}
 	e.ResponseTimeUS = activity.Some(us)
-	if e.Method != "GET" {
+	if e.Method != http.MethodGet {
 		e.RequestBodySize = activity.Some(64 + r.Int64N(4000))
 	}
 	e.ResponseBodySize = activity.Some(r.Int64N(48_000))

@@ -172,7 +172,7 @@ func TestConfigProblemsAreNamed(t *testing.T) {
 		"templates": {Templates: 1},
 	} {
 		_, err := loadgen.New(cfg)
-		assert.ErrorContains(t, err, name)
+		require.ErrorContains(t, err, name)
 	}
 	mix, err := loadgen.ParseMix("request=3, crud")
 	require.NoError(t, err)

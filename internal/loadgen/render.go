@@ -29,8 +29,8 @@ func (f Format) String() string {
 // ParseFormat takes json, ndjson, cloudevents or otlp.
 func ParseFormat(s string) (Format, error) {
 	for f, name := range formatNames {
-		if name != "" && name == strings.ToLower(s) {
-			return Format(f), nil //nolint:gosec // an index of a table of five
+		if name != "" && strings.EqualFold(name, s) {
+			return Format(f), nil
 		}
 	}
 	return 0, fmt.Errorf("%q is not a format: use json, ndjson, cloudevents or otlp", s)

@@ -80,13 +80,14 @@ func startCollector(ctx context.Context, binary, dir string) (*collector, error)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, fmt.Errorf("write the configuration: %w", err)
 	}
-	c.cmd = exec.Command(binary, "--config", file) //nolint:gosec // the binary under test
+	c.cmd = exec.Command(binary, "--config", file)
 	c.cmd.Stdout, c.cmd.Stderr = &c.log, &c.log
 	if err := c.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start the collector (run make build first): %w", err)
 	}
 	go func() { c.done <- c.cmd.Wait() }()
-	return c, c.ready(ctx)
+	err := c.ready(ctx)
+	return c, err
 }
 
 func (c *collector) ready(ctx context.Context) error {

@@ -32,7 +32,7 @@ func load(ctx context.Context, s *settings, c *collector, sh shape) (ingest, err
 	if err != nil {
 		return ingest{}, err
 	}
-	cmd := exec.CommandContext(ctx, s.auditload, "run", "--endpoint", "http://"+c.events, "--json", //nolint:gosec // the built generator
+	cmd := exec.CommandContext(ctx, s.auditload, "run", "--endpoint", "http://"+c.events, "--json",
 		"--batch", strconv.Itoa(sh.batch), "--clients", strconv.Itoa(sh.clients), "--duration", s.duration.String())
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()

@@ -37,7 +37,7 @@ func main() {
 	if err := bench(ctx, &s); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
-		os.Exit(1)
+		os.Exit(1) //nolint:gocritic // stop was called above
 	}
 }
 

@@ -60,7 +60,7 @@ func peer(ctx context.Context, dir string, batch int, d time.Duration) (perSecon
 		if err != nil {
 			return 0, err
 		}
-		bound := tx.StmtContext(ctx, insert)
+		bound := tx.StmtContext(ctx, insert) //nolint:sqlclosecheck // the transaction closes it
 		for i := range batch {
 			if _, err := bound.ExecContext(ctx, values(&rows[n+i], fields)...); err != nil {
 				return 0, errors.Join(err, tx.Rollback())

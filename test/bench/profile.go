@@ -75,7 +75,7 @@ func fetchProfile(ctx context.Context, c *collector, seconds int) (*profile.Prof
 	if err != nil {
 		return nil, fmt.Errorf("profile the collector: %w", err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was read
 	p, err := profile.Parse(resp.Body)
 	if err != nil {
 		return nil, fmt.Errorf("read the profile: %w", err)

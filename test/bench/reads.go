@@ -97,7 +97,7 @@ func getJSON(ctx context.Context, at string, into any) error {
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was read
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return err

@@ -63,11 +63,11 @@ func median(v []float64) float64 {
 }
 
 func (r *report) write(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // documentation is for everybody
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("write the table: %w", err)
 	}
 	text := r.markdown()
-	if err := os.WriteFile(path, text, 0o644); err != nil { //nolint:gosec // as above
+	if err := os.WriteFile(path, text, 0o644); err != nil {
 		return fmt.Errorf("write the table: %w", err)
 	}
 	_, err := os.Stdout.Write(text)

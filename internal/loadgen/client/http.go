@@ -64,7 +64,7 @@ func (s *httpSender) send(ctx context.Context, b *loadgen.Batch, key string) out
 	if err != nil {
 		return networkFailure(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was read
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return networkFailure(err)

@@ -171,7 +171,7 @@ func (c *client) deliver(making, sending context.Context) outcome {
 		c.run.stats.answered(out.status)
 		out.refused = out.refused && !arrived
 		arrived = arrived || !out.unsent
-		if out.taken || out.refused || !o.Retry || !(out.unsent || o.repeatable()) {
+		if out.taken || out.refused || !o.Retry || !out.unsent && !o.repeatable() {
 			return out
 		}
 		wait := max(wait, out.retryAfter)
