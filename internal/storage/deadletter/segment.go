@@ -139,14 +139,14 @@ func (l *Log) rewrite(seg *segment, edit func(line []byte) ([]byte, error)) (err
 	if err == nil {
 		err = errors.Join(w.Flush(), f.Sync())
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	switch {
 	case !changed:
 		return os.Remove(temp)
 	case kept:
-		err = os.Rename(temp, seg.path)
+		err = os.Rename(temp, seg.path) //nolint:gosec // paths of our own directory
 	default:
 		if err = os.Remove(seg.path); err == nil {
 			err = os.Remove(temp)

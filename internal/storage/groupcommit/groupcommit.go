@@ -283,7 +283,8 @@ func attempt(commit Commit, events []activity.Event) (res storage.WriteResult, e
 	if err != nil {
 		return res, err
 	}
-	return res, checkIndexes(&res, len(events))
+	err = checkIndexes(&res, len(events))
+	return res, err
 }
 
 // checkIndexes guards the callers of a merge against a driver whose result

@@ -14,6 +14,7 @@ import (
 
 var aggregateCases = []testCase{
 	{"groups by every field as the reference does", func(t *testing.T, s *env) {
+		t.Helper()
 		events := newEvents(60)
 		s.write(t, events...)
 		reference := NewMemory()
@@ -38,6 +39,7 @@ var aggregateCases = []testCase{
 
 var retentionCases = []testCase{
 	{"bounded, held, scoped, by kind, and counted first", func(t *testing.T, s *env) {
+		t.Helper()
 		s.write(t, newEvents(50)...)
 		r := storage.Retention{
 			Before: newEvent(40).Datetime, Limit: 7, Kinds: []activity.Kind{activity.KindCRUD, activity.KindLogin},
@@ -81,6 +83,7 @@ var retentionCases = []testCase{
 		assert.ElementsMatch(t, stay, ids(s.scan(t, everything, activity.Query{})))
 	}},
 	{"without a time or a limit it is refused", func(t *testing.T, s *env) {
+		t.Helper()
 		if !s.Capabilities().Retention {
 			return
 		}
@@ -93,6 +96,7 @@ var retentionCases = []testCase{
 
 var erasureCases = []testCase{
 	{"a person and an object are forgotten and every row still verifies", func(t *testing.T, s *env) {
+		t.Helper()
 		for _, e := range []storage.Erasure{
 			{UserID: "user-1", Group: activity.GroupPersonal, Limit: 4},
 			{ContentType: "shop.order", ObjectID: "2", Group: activity.GroupContent, Limit: 4},
@@ -125,6 +129,7 @@ var erasureCases = []testCase{
 		}
 	}},
 	{"an unclear erasure is refused", func(t *testing.T, s *env) {
+		t.Helper()
 		if !s.Capabilities().Erasure {
 			return
 		}
@@ -142,6 +147,7 @@ var erasureCases = []testCase{
 
 var tenantCases = []testCase{
 	{"nothing crosses a tenant, and an empty scope gives nothing", func(t *testing.T, s *env) {
+		t.Helper()
 		ctx, caps := context.Background(), s.Capabilities()
 		s.write(t, newEvents(20)...)
 		all := s.scan(t, everything, activity.Query{})
@@ -193,6 +199,7 @@ var tenantCases = []testCase{
 		}
 	}},
 	{"one id in two tenants is two events", func(t *testing.T, s *env) {
+		t.Helper()
 		a, b := newEvent(0), newEvent(0)
 		b.TenantID = "acme"
 		seal(&b, 1)

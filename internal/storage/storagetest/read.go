@@ -55,6 +55,7 @@ func filtersOf(field activity.Field, e *activity.Event) []activity.Filter {
 
 var readCases = []testCase{
 	{"get", func(t *testing.T, s *env) {
+		t.Helper()
 		e := newEvent(3)
 		s.write(t, e)
 		got, err := s.Get(context.Background(), everything, e.ID)
@@ -65,6 +66,7 @@ var readCases = []testCase{
 		require.ErrorIs(t, err, activity.ErrNotFound)
 	}},
 	{"every field and comparison", func(t *testing.T, s *env) {
+		t.Helper()
 		s.write(t, newEvents(60)...)
 		all := s.scan(t, everything, activity.Query{})
 		for _, field := range activity.Fields() {
@@ -84,6 +86,7 @@ var readCases = []testCase{
 		}
 	}},
 	{"every order, kinds, times and a search over fields", func(t *testing.T, s *env) {
+		t.Helper()
 		s.write(t, newEvents(60)...)
 		all := s.scan(t, everything, activity.Query{})
 		for _, o := range orders {
@@ -105,6 +108,7 @@ var readCases = []testCase{
 		}
 	}},
 	{"count stops at its limit", func(t *testing.T, s *env) {
+		t.Helper()
 		s.write(t, newEvents(20)...)
 		n, err := s.Count(context.Background(), everything, activity.Query{}, 7)
 		if supported(t, s.Capabilities().Count, err) {
@@ -112,6 +116,7 @@ var readCases = []testCase{
 		}
 	}},
 	{"what has no meaning is refused", func(t *testing.T, s *env) {
+		t.Helper()
 		for _, q := range []activity.Query{
 			{Limit: 0},
 			{Limit: activity.MaxLimit + 1},
@@ -125,6 +130,7 @@ var readCases = []testCase{
 		}
 	}},
 	{"a scan starts after a position, both ways", func(t *testing.T, s *env) {
+		t.Helper()
 		s.write(t, newEvents(30)...)
 		for _, o := range orders[:2] {
 			all := s.scan(t, everything, activity.Query{Order: o})
@@ -137,6 +143,7 @@ var readCases = []testCase{
 
 var pageCases = []testCase{
 	{"forward and back through every order", func(t *testing.T, s *env) {
+		t.Helper()
 		s.write(t, newEvents(50)...)
 		all := s.scan(t, everything, activity.Query{})
 		for _, o := range orders {
@@ -165,6 +172,7 @@ var pageCases = []testCase{
 		}
 	}},
 	{"offset", func(t *testing.T, s *env) {
+		t.Helper()
 		s.write(t, newEvents(30)...)
 		all := ids(s.scan(t, everything, activity.Query{Order: activity.NewestFirst}))
 		p, _ := s.page(t, everything, activity.Query{Limit: 5, Offset: 12})
@@ -173,6 +181,7 @@ var pageCases = []testCase{
 		assert.Empty(t, p.Events)
 	}},
 	{"pages stay put while others write", func(t *testing.T, s *env) {
+		t.Helper()
 		all := newEvents(80)
 		s.write(t, all[:40]...)
 		want := s.scan(t, everything, activity.Query{})
@@ -192,6 +201,7 @@ var pageCases = []testCase{
 
 var feedCases = []testCase{
 	{"no gaps under concurrent writers", func(t *testing.T, s *env) {
+		t.Helper()
 		_, err := s.Feed(context.Background(), everything, activity.FeedPosition{}, 1)
 		if !supported(t, s.Capabilities().Feed, err) {
 			return

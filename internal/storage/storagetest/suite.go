@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -57,6 +58,7 @@ func Run(t *testing.T, f Factory) {
 		{"erasure", erasureCases},
 		{"tenants", tenantCases},
 		{"limits", limitCases},
+		{"canonical vectors", vectorCases},
 		{"faults", faultCases},
 	} {
 		t.Run(area.name, func(t *testing.T) {
@@ -85,7 +87,7 @@ func newEvent(i int) activity.Event {
 		TenantID: []string{"", "acme"}[i%2], Service: "shop", Producer: "pod-1", ProducerSeq: int64(i),
 		Action: fmt.Sprintf("Act%d", i%3), Outcome: activity.OutcomeSuccess, SeverityNumber: int64(i % 25),
 		UserID: fmt.Sprintf("user-%d", i%4), Username: fmt.Sprintf("Name %d", i%4), AuthVerified: activity.AuthNotChecked,
-		RemoteIP: fmt.Sprintf("10.0.0.%d", i%5), ObjectID: fmt.Sprint(i % 6), ContentType: "shop.order",
+		RemoteIP: fmt.Sprintf("10.0.0.%d", i%5), ObjectID: strconv.Itoa(i % 6), ContentType: "shop.order",
 		URL: fmt.Sprintf("/orders/%d%%_x", i), Method: "GET", ResponseStatus: int64(200 + i%3), Message: "Hello World",
 		ExtraData: fmt.Sprintf(`{"n":%d}`, i), Allowed: activity.Allowed(i % 3),
 	}

@@ -2,7 +2,6 @@ package storagetest
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -18,6 +17,7 @@ import (
 
 var writeCases = []testCase{
 	{"every column comes back", func(t *testing.T, s *env) {
+		t.Helper()
 		want := newEvents(40)
 		res := s.write(t, want...)
 		assert.Equal(t, len(want), res.Written)
@@ -31,9 +31,11 @@ var writeCases = []testCase{
 		assert.Equal(t, want, got)
 	}},
 	{"nothing written is no error", func(t *testing.T, s *env) {
+		t.Helper()
 		assert.Zero(t, s.write(t))
 	}},
 	{"the same event again is a duplicate, also sealed again", func(t *testing.T, s *env) {
+		t.Helper()
 		e := newEvent(1)
 		s.write(t, e)
 		again := e
@@ -48,6 +50,7 @@ var writeCases = []testCase{
 		assert.Equal(t, e.IntegrityHash, s.scan(t, everything, activity.Query{})[0].IntegrityHash)
 	}},
 	{"other content under a key is a conflict and the first stays", func(t *testing.T, s *env) {
+		t.Helper()
 		e := newEvent(1)
 		s.write(t, e)
 		other := e
@@ -61,6 +64,7 @@ var writeCases = []testCase{
 		assert.Equal(t, e.Message, got[0].Message)
 	}},
 	{"duplicates and conflicts inside a batch", func(t *testing.T, s *env) {
+		t.Helper()
 		a, b := newEvent(1), newEvent(2)
 		other := a
 		other.Action, other.Message = "else", "else"
@@ -73,6 +77,7 @@ var writeCases = []testCase{
 		assert.Len(t, s.scan(t, everything, activity.Query{}), 2)
 	}},
 	{"one id at two times is two events, over a month boundary too", func(t *testing.T, s *env) {
+		t.Helper()
 		a := newEvent(0)
 		b := a
 		b.Datetime += int64(10 * time.Minute) // the first of April
@@ -87,6 +92,7 @@ var writeCases = []testCase{
 		assert.Equal(t, b.Datetime, got.Datetime, "get gives the newest")
 	}},
 	{"the caller's events are not changed or kept", func(t *testing.T, s *env) {
+		t.Helper()
 		events := []activity.Event{newEvent(1)}
 		before := clone(&events[0])
 		s.write(t, events...)
@@ -95,6 +101,7 @@ var writeCases = []testCase{
 		assert.Equal(t, before.IntegrityHash, s.scan(t, everything, activity.Query{})[0].IntegrityHash)
 	}},
 	{"concurrent writers of the same events store each once", func(t *testing.T, s *env) {
+		t.Helper()
 		events := newEvents(60)
 		var wg sync.WaitGroup
 		var mu sync.Mutex
@@ -119,6 +126,7 @@ var writeCases = []testCase{
 		}
 	}},
 	{"what was written is there after reopening", func(t *testing.T, s *env) {
+		t.Helper()
 		s.write(t, newEvents(20)...)
 		if s.factory.Reopen == nil {
 			assert.Len(t, s.scan(t, everything, activity.Query{}), 20)
@@ -134,6 +142,7 @@ var writeCases = []testCase{
 
 var limitCases = []testCase{
 	{"texts at their limits, emoji, extremes, zero and absent", func(t *testing.T, s *env) {
+		t.Helper()
 		var want []activity.Event
 		add := func(change func(e *activity.Event)) {
 			e := newEvent(len(want))
@@ -166,11 +175,12 @@ var limitCases = []testCase{
 			got, err := s.Get(context.Background(), everything, want[i].ID)
 			require.NoError(t, err)
 			got.StoredNS = 0
-			assert.Equal(t, want[i], got, fmt.Sprintf("event %d", i))
-			assert.Equal(t, canonical.Verified, enc.Verify(&got), fmt.Sprintf("event %d", i))
+			assert.Equal(t, want[i], got, "event %d", i)
+			assert.Equal(t, canonical.Verified, enc.Verify(&got), "event %d", i)
 		}
 	}},
 	{"an event of a mebibyte", func(t *testing.T, s *env) {
+		t.Helper()
 		e := newEvent(1)
 		e.ExtraData = `"` + string(slices.Repeat([]byte("x"), 1<<20)) + `"`
 		seal(&e, 1)
@@ -183,6 +193,7 @@ var limitCases = []testCase{
 
 var faultCases = []testCase{
 	{"a cancelled context stores nothing and reads nothing", func(t *testing.T, s *env) {
+		t.Helper()
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		_, err := s.Write(ctx, newEvents(1))
@@ -194,6 +205,7 @@ var faultCases = []testCase{
 		assert.Empty(t, s.scan(t, everything, activity.Query{}))
 	}},
 	{"failed, not stored: the retry stores", func(t *testing.T, s *env) {
+		t.Helper()
 		f := NewFaulty(s.Store)
 		f.Plan(FaultNotStored, storage.ErrRetryable)
 		_, err := f.Write(context.Background(), newEvents(5))
@@ -203,6 +215,7 @@ var faultCases = []testCase{
 		assert.Equal(t, 5, res.Written)
 	}},
 	{"failed, but stored: the retry stores nothing twice", func(t *testing.T, s *env) {
+		t.Helper()
 		f := NewFaulty(s.Store)
 		f.Plan(FaultStored, storage.ErrRetryable)
 		_, err := f.Write(context.Background(), newEvents(5))
@@ -212,6 +225,7 @@ var faultCases = []testCase{
 		assert.Len(t, s.scan(t, everything, activity.Query{}), 5)
 	}},
 	{"a closed store says so", func(t *testing.T, s *env) {
+		t.Helper()
 		require.NoError(t, s.Ping(context.Background()))
 		require.NoError(t, s.Close())
 		require.NoError(t, s.Close())
