@@ -50,7 +50,7 @@ func (r *running) answer(t *testing.T, body string) (int, map[string]json.RawMes
 	t.Helper()
 	resp, err := r.client.Post(r.base+path, "application/json", strings.NewReader(body))
 	require.NoError(t, err)
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	var out map[string]json.RawMessage
 	require.NoError(t, json.NewDecoder(resp.Body).Decode(&out))
 	return resp.StatusCode, out
@@ -236,7 +236,7 @@ func TestPipelineErrorIsAProblem(t *testing.T) {
 	r := startReceiver(t, consumertest.NewErr(storage.ErrRetryable), nil)
 	resp, err := r.client.Post(r.base+path, "application/json", strings.NewReader(hostile.Good))
 	require.NoError(t, err)
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	require.Equal(t, 503, resp.StatusCode)
 	require.Equal(t, "5", resp.Header.Get("Retry-After"))
 	require.Equal(t, "application/problem+json", resp.Header.Get("Content-Type"))

@@ -161,7 +161,7 @@ func TestSlowBodyEndsWithTheReadTimeout(t *testing.T) {
 	start := time.Now()
 	conn, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", strings.TrimPrefix(r.base, "http://"))
 	require.NoError(t, err)
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	_, err = fmt.Fprintf(conn, "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n[")
 	require.NoError(t, err)
 	answer := make([]byte, 4096)

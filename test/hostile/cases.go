@@ -30,8 +30,8 @@ func Cases() []Case {
 	return append(cases, broken()...)
 }
 
-func nested(open, close string, n int) string {
-	return strings.Repeat(open, n) + strings.Repeat(close, n)
+func nested(left, right string, n int) string {
+	return strings.Repeat(left, n) + strings.Repeat(right, n)
 }
 
 // elements are bad events between two good ones: the neighbours are stored.

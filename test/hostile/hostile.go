@@ -88,7 +88,7 @@ func (c *Case) Send(ctx context.Context, client *http.Client, base string) (Resu
 	if err != nil {
 		return Result{}, fmt.Errorf("case %s: %w", c.Name, err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	return read(resp)
 }
 
@@ -102,7 +102,7 @@ func (c *Case) sendRaw(ctx context.Context, base string) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("case %s: %w", c.Name, err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = conn.SetDeadline(deadline)
 	}
@@ -119,7 +119,7 @@ func (c *Case) sendRaw(ctx context.Context, base string) (Result, error) {
 		}
 		return Result{}, nil
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	return read(resp)
 }
 
