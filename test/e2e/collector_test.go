@@ -223,8 +223,8 @@ func (c *collector) Token() string {
 // answer is what POST /v1/events answers.
 type answer struct {
 	Accepted   int      `json:"accepted"`
-	Duplicates int      `json:"duplicates"`
-	Conflicts  int      `json:"conflicts"`
+	Duplicates []string `json:"duplicates"`
+	Conflicts  []string `json:"conflicts"`
 	Filtered   int      `json:"filtered"`
 	IDs        []string `json:"ids"`
 	Rejected   []struct {

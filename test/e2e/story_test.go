@@ -124,9 +124,9 @@ func TestRetryStoresNothingTwice(t *testing.T) {
 	require.Equal(t, 1, first.Accepted)
 	code, second := c.Post("application/json", body)
 	require.Equal(t, http.StatusOK, code)
-	require.Equal(t, 1, second.Duplicates)
+	require.Len(t, second.Duplicates, 1)
 	code, other := c.Post("application/json", strings.Replace(body, `"7"`, `"8"`, 1))
-	require.Equal(t, 1, other.Conflicts, "status %d", code)
+	require.Len(t, other.Conflicts, 1, "status %d", code)
 	require.Len(t, c.List("crud", "").Results, 1)
 	require.Equal(t, "7", c.List("crud", "").Results[0]["object_id"])
 }
