@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,7 +38,7 @@ A collector that is running holds the database's writing lock: stop it first.
 			if days < 1 || days > maxDays {
 				return fmt.Errorf("%w: --days: write a number between 1 and %d", activity.ErrInvalid, maxDays)
 			}
-			r := storage.Retention{Before: time.Now().Add(-time.Duration(days) * 24 * time.Hour).UnixNano(), Limit: cleanupBatch, DryRun: dryRun}
+			r := storage.Retention{Before: time.Now().Add(-time.Duration(days) * 24 * time.Hour).UnixNano(), Limit: cleanupBatch}
 			if r.Kinds, err = parseKinds(append(types, aliases...)); err != nil {
 				return err
 			}
@@ -45,16 +46,16 @@ A collector that is running holds the database's writing lock: stop it first.
 			if err != nil {
 				return err
 			}
-			openStore := openWriting
+			openStore, work := openWriting, cleanup
 			if dryRun {
-				openStore = openReading
+				openStore, work = openReading, countOld
 			}
 			store, err := openStore(cmd.Context(), database)
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, store.Close()) }()
-			return cleanup(cmd.Context(), store, scopeOf(tenant), r, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return work(cmd.Context(), store, scopeOf(tenant), r, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	src.flags(cmd)
@@ -67,7 +68,7 @@ A collector that is running holds the database's writing lock: stop it first.
 	return cmd
 }
 
-func cleanup(ctx context.Context, store storage.Retainer, scope activity.Scope, r storage.Retention, out, progress io.Writer) error {
+func cleanup(ctx context.Context, store storage.Store, scope activity.Scope, r storage.Retention, out, progress io.Writer) error {
 	var deleted int64
 	for more := true; more; {
 		result, err := store.DeleteBefore(ctx, scope, r)
@@ -80,10 +81,19 @@ func cleanup(ctx context.Context, store storage.Retainer, scope activity.Scope, 
 			_, _ = fmt.Fprintf(progress, "%d events\n", deleted) // progress is not a result
 		}
 	}
-	verb := "deleted"
-	if r.DryRun {
-		verb = "would delete"
+	return report(out, "deleted", deleted, r.Before)
+}
+
+// countOld is a cleanup that only reads.
+func countOld(ctx context.Context, store storage.Store, scope activity.Scope, r storage.Retention, out, _ io.Writer) error {
+	n, err := store.Count(ctx, scope, activity.Query{Kinds: r.Kinds, To: r.Before - 1}, math.MaxInt64-1)
+	if err != nil {
+		return fmt.Errorf("count old events: %w", err)
 	}
-	_, err := fmt.Fprintf(out, "%s %d events older than %s\n", verb, deleted, time.Unix(0, r.Before).UTC().Format(time.RFC3339))
+	return report(out, "would delete", n.N, r.Before)
+}
+
+func report(out io.Writer, verb string, n, before int64) error {
+	_, err := fmt.Fprintf(out, "%s %d events older than %s\n", verb, n, time.Unix(0, before).UTC().Format(time.RFC3339))
 	return err
 }

@@ -43,7 +43,8 @@ func (s *source) resolve(ctx context.Context) (open.Config, deadletter.Config, e
 	if letters.Directory == "" {
 		letters.Directory = filepath.Join(database.SQLite.Directory, "dead-letters")
 	}
-	return database, letters, database.Validate()
+	err := database.Validate()
+	return database, letters, err
 }
 
 func (s *source) fromConfig(ctx context.Context, database *open.Config, letters *deadletter.Config) error {

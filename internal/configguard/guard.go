@@ -47,14 +47,6 @@ type pipeline struct {
 
 func (p *pipeline) at(key string) string { return p.where + "::" + key }
 
-// before gives the processors in front of the first of the type; all when there is none.
-func (p *pipeline) before(kind string) []string {
-	if i := slices.IndexFunc(p.processors, is(kind)); i >= 0 {
-		return p.processors[:i]
-	}
-	return p.processors
-}
-
 func (g *guard) pipeline(name string, conf map[string]any) {
 	p := &pipeline{
 		where:     "service::pipelines::" + name,
