@@ -65,7 +65,8 @@ func (x *search) spent() bool { return !x.deadline.IsZero() && time.Now().After(
 // run gives up to want hits in order. stop is set when the budget was spent
 // first: everything up to it has been searched.
 func (x *search) run(ctx context.Context, from cursor, want int) (hits []hit, stop *cursor, err error) {
-	for _, group := range x.groups(from) {
+	groups := x.groups(from)
+	for i, group := range groups {
 		hits, stop, err = x.merge(ctx, group, from, hits, want)
 		if err != nil || stop != nil || len(hits) == want {
 			return hits, stop, err
@@ -73,7 +74,7 @@ func (x *search) run(ctx context.Context, from cursor, want int) (hits []hit, st
 		if from.segment != "" && group[0].name == from.segment {
 			from = cursor{}
 		}
-		if x.spent() && !x.query.Order.ByResponseTime() {
+		if x.spent() && i < len(groups)-1 {
 			return hits, &cursor{place: x.edge(&group[0]), set: true}, nil
 		}
 	}
@@ -105,12 +106,13 @@ func (x *search) groups(from cursor) []catalogue {
 	return out
 }
 
-// edge is the last place of a segment in the order.
+// edge is the place between a segment and the next in the order. It lies
+// outside the segment, so that a search from it does not begin there again.
 func (x *search) edge(seg *segment) place {
 	if x.descending {
-		return place{datetime: seg.lo}
+		return place{datetime: seg.lo - 1, id: lastID}
 	}
-	return place{datetime: seg.hi - 1, id: lastID}
+	return place{datetime: seg.hi}
 }
 
 // lastID is above the id of every sound row and of one with its length changed
