@@ -7,6 +7,8 @@ var saidFields = []Field{
 	FieldType, FieldService, FieldProducer, FieldProducerSeq, FieldTraceID, FieldSpanID, FieldSeverityNumber,
 	FieldContentType, FieldMethod, FieldRoute, FieldResponseStatus, FieldResponseTimeUS,
 	FieldRequestBodySize, FieldResponseBodySize, FieldAllowed, FieldCategory, FieldSource, FieldOrigin,
+	// Derived when the client says none, and then from the fields above alone.
+	FieldAction, FieldOutcome,
 }
 
 // saidPersonal and saidContent are left out of the comparison once their group

@@ -1,0 +1,167 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/canonical"
+)
+
+// maxCount bounds the exact count of a list.
+const maxCount = 10_000
+
+// paramThreshold is in milliseconds.
+const (
+	paramThreshold   = "threshold_ms"
+	defaultThreshold = 1_000_000 // microseconds
+)
+
+// list answers {count, count_exact, next, previous, results, next_cursor, complete}.
+func (c *call) list() error {
+	q, scope, err := c.query()
+	if err != nil {
+		return err
+	}
+	return c.page(q, scope)
+}
+
+// slow lists the requests that took longer than a threshold, slowest first.
+func (c *call) slow() error {
+	threshold := int64(defaultThreshold)
+	if c.params.Has(paramThreshold) {
+		_, n, err := asMilliseconds(c.params.Get(paramThreshold))
+		if err != nil {
+			return fmt.Errorf("%w: %s: %w", activity.ErrInvalid, paramThreshold, err)
+		}
+		threshold = n
+	}
+	q, scope, err := c.query()
+	if err != nil {
+		return err
+	}
+	if !c.params.Has(paramOrdering) {
+		q.Order = activity.SlowestFirst
+	}
+	q.Filters = append(q.Filters, activity.Filter{
+		Fields: []activity.Field{activity.FieldResponseTimeUS}, Op: activity.OpAtLeast, Int: []int64{threshold},
+	})
+	return c.page(q, scope)
+}
+
+func (c *call) page(q activity.Query, scope activity.Scope) error {
+	number, err := c.paging(&q)
+	if err != nil {
+		return err
+	}
+	q.Budget = c.settings.ReadBudget
+	page, err := c.settings.Store.Page(c.r.Context(), scope, q)
+	if err != nil {
+		return fmt.Errorf("list %s events: %w", c.endpoint.kind, err)
+	}
+	counted, err := c.settings.Store.Count(c.r.Context(), scope, q, maxCount)
+	if err != nil {
+		return fmt.Errorf("count %s events: %w", c.endpoint.kind, err)
+	}
+	b := make([]byte, 0, 512+1024*len(page.Events))
+	b = strconv.AppendInt(append(b, `{"count":`...), counted.N, 10)
+	b = strconv.AppendBool(append(b, `,"count_exact":`...), counted.Exact)
+	b = c.links(b, &q, &page, number)
+	b = append(b, `,"results":[`...)
+	var enc canonical.Encoder
+	for i := range page.Events {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		e := &page.Events[i]
+		b = appendRow(b, c.endpoint.columns, e, enc.Verify(e))
+	}
+	b = append(b, `],"next_cursor":`...)
+	b = c.cursor(page.Next, false).appendJSON(b)
+	b = strconv.AppendBool(append(b, `,"complete":`...), page.Complete)
+	return c.writeJSON(append(b, '}', '\n'))
+}
+
+// links appends next and previous: by number when the caller pages by number
+// and the page can still be reached so, else by cursor.
+func (c *call) links(b []byte, q *activity.Query, page *activity.Page, number int) []byte {
+	next, previous := value{}, value{}
+	byNumber := c.params.Has("page") && page.Complete
+	if !page.Next.IsZero() {
+		if byNumber && (number+1)*q.Limit <= activity.MaxOffset {
+			next = c.link("page", strconv.Itoa(number+1))
+		} else {
+			next = c.link("cursor", c.cursor(page.Next, false).text)
+		}
+	}
+	switch {
+	case byNumber && number > 1:
+		previous = c.link("page", strconv.Itoa(number-1))
+	case !c.params.Has("page") && !page.Previous.IsZero():
+		previous = c.link("cursor", c.cursor(page.Previous, true).text)
+	}
+	b = next.appendJSON(append(b, `,"next":`...))
+	return previous.appendJSON(append(b, `,"previous":`...))
+}
+
+// cursor is null at the end of the order.
+func (c *call) cursor(p activity.Position, backward bool) value {
+	if p.IsZero() {
+		return value{}
+	}
+	return textValue(encodeCursor(c.fingerprint(), p, backward))
+}
+
+// link is the absolute URL of this request with another place to read from.
+func (c *call) link(name, v string) value {
+	params := url.Values{}
+	for key, values := range c.params {
+		if key != "cursor" && key != "page" {
+			params[key] = values
+		}
+	}
+	params.Set(name, v)
+	u := url.URL{Scheme: "http", Host: c.r.Host, Path: c.r.URL.Path + "/", RawQuery: params.Encode()}
+	if c.r.TLS != nil {
+		u.Scheme = "https"
+	}
+	return textValue(u.String())
+}
+
+// get answers one event.
+func (c *call) get() error {
+	e, err := c.event()
+	if err != nil {
+		return err
+	}
+	var enc canonical.Encoder
+	return c.writeJSON(append(appendRow(nil, c.endpoint.columns, &e, enc.Verify(&e)), '\n'))
+}
+
+// event reads the event that the path names.
+func (c *call) event() (activity.Event, error) {
+	text := c.r.PathValue("id")
+	id, err := activity.ParseID(text)
+	if err != nil {
+		return activity.Event{}, fmt.Errorf("%w: no %s event has the id %q", activity.ErrNotFound, c.endpoint.kind, text)
+	}
+	e, err := c.settings.Store.Get(c.r.Context(), c.scope, id)
+	if err != nil {
+		return e, fmt.Errorf("read the event %s: %w", id, err)
+	}
+	if e.Kind != c.endpoint.kind {
+		return e, fmt.Errorf("%w: %s is no %s event", activity.ErrNotFound, id, c.endpoint.kind)
+	}
+	return e, nil
+}
+
+func (c *call) writeJSON(b []byte) error {
+	h := c.w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(b)))
+	c.w.WriteHeader(http.StatusOK)
+	_, _ = c.w.Write(b) // the client is gone when this fails
+	return nil
+}
