@@ -1,6 +1,8 @@
 package enrichprocessor
 
 import (
+	"strings"
+
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
 
@@ -111,7 +113,7 @@ func methodOf(ev *activity.Event, authorization, token string, in *intake) strin
 	switch {
 	case token != "":
 		return activity.AuthMethodJWT
-	case len(authorization) > 6 && (authorization[:6] == "Basic " || authorization[:6] == "basic "):
+	case len(authorization) > 6 && strings.EqualFold(authorization[:6], "Basic "):
 		return activity.AuthMethodBasic
 	case authorization != "":
 		return activity.AuthMethodOther

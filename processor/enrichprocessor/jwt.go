@@ -23,7 +23,7 @@ type claims struct {
 	userID, username, email, roles string
 	actor                          string // act: who acts on the user's behalf
 	issuer, keyID, tenant          string
-	expires, notBefore             float64 // Unix seconds, 0 for none
+	expires, notBefore             float64 // Unix seconds, infinite for none
 }
 
 // verdict is what is known of a token. It holds for the signature; the times
@@ -155,10 +155,10 @@ func (t *tokenReader) readClaims(raw jwt.MapClaims) (claims, error) {
 		c.tenant = text(raw[t.tenant])
 	}
 	var err error
-	if c.expires, err = seconds(raw["exp"]); err != nil {
+	if c.expires, err = seconds(raw["exp"], math.Inf(1)); err != nil {
 		return c, fmt.Errorf("exp: %w", err)
 	}
-	c.notBefore, err = seconds(raw["nbf"])
+	c.notBefore, err = seconds(raw["nbf"], math.Inf(-1))
 	if err != nil {
 		return c, fmt.Errorf("nbf: %w", err)
 	}
@@ -211,9 +211,9 @@ func roles(v any) string {
 	return string(bytes.Clone(append(b, ']')))
 }
 
-func seconds(v any) (float64, error) {
+func seconds(v any, absent float64) (float64, error) {
 	if v == nil {
-		return 0, nil
+		return absent, nil
 	}
 	n, ok := v.(json.Number)
 	if !ok {
@@ -225,5 +225,5 @@ func seconds(v any) (float64, error) {
 // current reports whether the token was valid at a time.
 func (c *claims) current(ns int64) bool {
 	at := float64(ns) / float64(time.Second)
-	return (c.expires == 0 || at < c.expires) && (c.notBefore == 0 || at >= c.notBefore)
+	return at < c.expires && at >= c.notBefore
 }

@@ -105,7 +105,11 @@ func (c *KeyConfig) load() (key, error) {
 		return k, errors.New("public_key: neither an RSA nor an EC public key in PEM")
 	}
 	k.material = ec
-	return k.defaults(fmt.Sprintf("ES%d", map[int]int{256: 256, 384: 384, 521: 512}[ec.Curve.Params().BitSize]))
+	alg := curveAlgorithm(ec)
+	if alg == "" {
+		return k, fmt.Errorf("public_key: the curve %s is not one of P-256, P-384, P-521", ec.Params().Name)
+	}
+	return k.defaults(alg)
 }
 
 // defaults sets the allow-list where the configuration gives none, and checks
@@ -122,14 +126,28 @@ func (k key) defaults(alg string) (key, error) {
 	return k, nil
 }
 
+// curveAlgorithm gives the one algorithm of a curve (RFC 7518 section 3.4), ""
+// for a curve without one.
+func curveAlgorithm(k *ecdsa.PublicKey) string {
+	switch k.Params().BitSize {
+	case 256:
+		return "ES256"
+	case 384:
+		return "ES384"
+	case 521:
+		return "ES512"
+	}
+	return ""
+}
+
 func fits(alg string, material any) bool {
-	switch material.(type) {
+	switch m := material.(type) {
 	case []byte:
 		return strings.HasPrefix(alg, "HS")
 	case *rsa.PublicKey:
 		return strings.HasPrefix(alg, "RS") || strings.HasPrefix(alg, "PS")
 	case *ecdsa.PublicKey:
-		return strings.HasPrefix(alg, "ES")
+		return alg == curveAlgorithm(m)
 	}
 	return false
 }
