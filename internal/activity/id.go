@@ -13,7 +13,16 @@ func (id ID) IsZero() bool { return id == ID{} }
 
 // String gives the lower-case dashed form of RFC 9562 section 4.
 func (id ID) String() string {
-	var b [36]byte
+	var b [idText]byte
+	return string(id.Append(b[:0]))
+}
+
+// idText is the length of the dashed form.
+const idText = 36
+
+// Append appends what String gives.
+func (id ID) Append(dst []byte) []byte {
+	var b [idText]byte
 	hex.Encode(b[0:8], id[0:4])
 	b[8] = '-'
 	hex.Encode(b[9:13], id[4:6])
@@ -23,7 +32,7 @@ func (id ID) String() string {
 	hex.Encode(b[19:23], id[8:10])
 	b[23] = '-'
 	hex.Encode(b[24:36], id[10:16])
-	return string(b[:])
+	return append(dst, b[:]...)
 }
 
 // MarshalText implements encoding.TextMarshaler.

@@ -13,7 +13,7 @@ var derived = map[Field]bool{
 	FieldID: true, FieldDatetime: true, FieldTenantID: true,
 	FieldReceivedAt: true, FieldStoredNS: true, FieldFlags: true, FieldTruncatedFields: true, FieldSchemaVersion: true,
 	FieldIntegrityHash: true, FieldIntegritySalts: true, FieldIntegrityCommitments: true,
-	FieldAction: true, FieldOutcome: true, FieldActorType: true, FieldUserRoles: true, FieldOnBehalfOf: true,
+	FieldActorType: true, FieldUserRoles: true, FieldOnBehalfOf: true,
 	FieldAuthMethod: true, FieldAuthVerified: true, FieldAuthIssuer: true, FieldAuthKeyID: true,
 	FieldRemoteIP: true, FieldUserAgent: true, FieldBrowser: true, FieldPlatform: true, FieldOperatingSystem: true,
 	FieldLatitude: true, FieldLongitude: true, FieldCity: true, FieldCountry: true, FieldCountryCode: true, FieldRegionCode: true,

@@ -2,8 +2,13 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"io"
-	"net"
+	stdlog "log"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"sync/atomic"
@@ -41,7 +46,7 @@ func emitFiveKinds(ctx context.Context, l log.Logger, at time.Time) {
 		attribute.String("client.address", "203.0.113.9"))
 	emit("activity.request", log.SeverityInfo, "", attribute.String("http.request.method", "GET"), attribute.String("url.path", "/orders/1001"),
 		attribute.Int("http.response.status_code", 503), attribute.Float64("activity.http.duration_ms", 12.3456),
-		attribute.String("http.request.header.authorization", "Bearer not-a-token"))
+		attribute.String("http.request.header.authorization", "Bearer not.a.token"))
 	emit("activity.cors", log.SeverityInfo, "", attribute.String("url.full", "https://app.example/cart"),
 		attribute.String("activity.cors.origin", "https://app.example"), attribute.Bool("activity.cors.allowed", false))
 	emit("activity.system", log.SeverityError, "disk full", attribute.String("activity.system.name", "backup.failed"),
@@ -141,11 +146,11 @@ func TestPythonSDK(t *testing.T) {
 	}
 }
 
-// answerLosingProxy forwards TCP connections and, for the first ones, closes
-// the client's side when the server begins to answer.
+// answerLosingProxy is a gateway between an SDK and the collector. It passes the
+// first requests on, loses their answers, and tells the SDK that the upstream
+// did not answer, as a real one does when its connection breaks.
 type answerLosingProxy struct {
 	address   string
-	target    string
 	toLose    atomic.Int64
 	lost      atomic.Int64
 	forwarded atomic.Int64
@@ -153,45 +158,21 @@ type answerLosingProxy struct {
 
 func newAnswerLosingProxy(t *testing.T, target string, lose int64) *answerLosingProxy {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	p := &answerLosingProxy{address: l.Addr().String(), target: target}
+	p := &answerLosingProxy{}
 	p.toLose.Store(lose)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go p.serve(conn)
+	forward := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: target})
+	forward.ModifyResponse = func(resp *http.Response) error {
+		p.forwarded.Add(1)
+		if p.toLose.Add(-1) < 0 {
+			return nil
 		}
-	}()
-	t.Cleanup(func() { _ = l.Close(); <-done })
-	return p
-}
-
-func (p *answerLosingProxy) serve(client net.Conn) {
-	defer func() { _ = client.Close() }()
-	server, err := net.Dial("tcp", p.target)
-	if err != nil {
-		return
-	}
-	defer func() { _ = server.Close() }()
-	p.forwarded.Add(1)
-	go func() { _, _ = io.Copy(server, client); _ = server.(*net.TCPConn).CloseWrite() }()
-	first := make([]byte, 4096)
-	n, err := server.Read(first)
-	if err != nil {
-		return
-	}
-	if p.toLose.Add(-1) >= 0 {
 		p.lost.Add(1)
-		return // the event is stored; the client never learns it
+		return errors.New("the answer is lost on its way back")
 	}
-	if _, err := client.Write(first[:n]); err != nil {
-		return
-	}
-	_, _ = io.Copy(client, server)
+	forward.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
+	forward.ErrorLog = stdlog.New(io.Discard, "", 0)
+	server := httptest.NewServer(forward)
+	t.Cleanup(server.Close)
+	p.address = server.Listener.Addr().String()
+	return p
 }

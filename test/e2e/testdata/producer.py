@@ -60,7 +60,7 @@ emit(
         "url.path": "/orders/1001",
         "http.response.status_code": 503,
         "activity.http.duration_ms": 12.3456,
-        "http.request.header.authorization": "Bearer not-a-token",
+        "http.request.header.authorization": "Bearer not.a.token",
     },
 )
 emit(
