@@ -78,7 +78,7 @@ func (b *Builder) Add(e *activity.Event, in *Inputs) {
 		records = rl.ScopeLogs().AppendEmpty().LogRecords()
 		b.groups[key] = records
 	}
-	encode(e, in, records.AppendEmpty())
+	encode(e, in, records.AppendEmpty(), nil)
 }
 
 // Logs gives what was added and starts anew.

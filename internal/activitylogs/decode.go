@@ -28,12 +28,21 @@ func Decode(resource pcommon.Resource, lr plog.LogRecord, e *activity.Event) err
 	if body := lr.Body(); body.Type() == pcommon.ValueTypeStr {
 		e.Message = body.Str()
 	}
+	var c cursor
 	for key, v := range lr.Attributes().All() {
-		if _, err := Set(e, key, v); err != nil {
-			return err
+		i, ok := c.find(key)
+		if !ok || !rows[i].kinds.has(kind) {
+			continue
+		}
+		if !rows[i].set(e, v) {
+			return wrongType(key, v)
 		}
 	}
 	return nil
+}
+
+func wrongType(key string, v pcommon.Value) error {
+	return fmt.Errorf("%w: attribute %q cannot hold a value of type %s", activity.ErrInvalid, key, v.Type())
 }
 
 // DecodeResource takes service and producer from the resource.
@@ -63,14 +72,7 @@ func DecodeRecord(lr plog.LogRecord, e *activity.Event) {
 // kind. A value of the wrong type changes nothing and gives an error that wraps
 // activity.ErrInvalid.
 func Set(e *activity.Event, key string, v pcommon.Value) (known bool, err error) {
-	r, ok := byKey[key]
-	if !ok || !r.kinds.has(e.Kind) {
-		return false, nil
-	}
-	if !r.set(e, v) {
-		return true, fmt.Errorf("%w: attribute %q cannot hold a value of type %s", activity.ErrInvalid, key, v.Type())
-	}
-	return true, nil
+	return new(Reader).Set(e, key, v)
 }
 
 func (r *row) set(e *activity.Event, v pcommon.Value) bool {
@@ -141,9 +143,10 @@ func (r *row) setRoles(e *activity.Event, v pcommon.Value) bool {
 		*e.Text(r.field) = v.Str()
 		return true
 	case pcommon.ValueTypeSlice:
-		text, ok := rolesText(v.Slice())
+		var buf [256]byte
+		text, ok := appendRoles(buf[:0], v.Slice())
 		if ok {
-			*e.Text(r.field) = text
+			*e.Text(r.field) = string(text)
 		}
 		return ok
 	}

@@ -17,7 +17,7 @@ import (
 // A response time is exact below 2^50 microseconds (35 years), where the double
 // in milliseconds still tells neighbours apart.
 func Encode(e *activity.Event, lr plog.LogRecord) {
-	encode(e, nil, lr)
+	encode(e, nil, lr, nil)
 }
 
 // EncodeResource replaces the resource's attributes by service and producer.
@@ -56,7 +56,11 @@ func EncodeSeal(e *activity.Event, lr plog.LogRecord) {
 	attrs.PutInt(KeyIntegritySchemaVersion, e.SchemaVersion)
 }
 
-func encode(e *activity.Event, in *Inputs, lr plog.LogRecord) {
+// sealRows is how many attributes a seal adds to a record.
+const sealRows = 4
+
+// encode writes the event and moves the held values that still say the same.
+func encode(e *activity.Event, in *Inputs, lr plog.LogRecord, held *[rowCount]pcommon.Value) {
 	lr.SetEventName(eventName(e.Kind))
 	lr.SetTimestamp(pcommon.Timestamp(e.Datetime))              //nolint:gosec // the same 64 bits
 	lr.SetObservedTimestamp(pcommon.Timestamp(e.ReceivedAt))    //nolint:gosec // as above
@@ -66,31 +70,37 @@ func encode(e *activity.Event, in *Inputs, lr plog.LogRecord) {
 	lr.SetDroppedAttributesCount(0)
 	lr.SetTraceID(e.TraceID)
 	lr.SetSpanID(e.SpanID)
-	if e.Message == "" {
-		pcommon.NewValueEmpty().CopyTo(lr.Body())
-	} else {
-		lr.Body().SetStr(e.Message)
+	encodeBody(e.Message, lr.Body())
+	var present [rowCount]uint8
+	n := 0
+	for i := range rows {
+		if r := &rows[i]; r.kinds.has(e.Kind) && !r.absent(e) {
+			present[n] = uint8(i)
+			n++
+		}
 	}
 	var b xpdata.MapBuilder
-	b.EnsureCapacity(present(e) + in.len())
-	for i := range rows {
-		if r := &rows[i]; r.kinds.has(e.Kind) {
-			r.append(e, &b)
+	b.EnsureCapacity(n + in.len() + sealRows) // EncodeSeal then finds room
+	for _, i := range present[:n] {
+		r := &rows[i]
+		v := b.AppendEmpty(r.key)
+		if held != nil && held[i] != (pcommon.Value{}) && r.holds(e, held[i]) {
+			held[i].MoveTo(v)
+			continue
 		}
+		r.put(e, v)
 	}
 	in.append(&b)
 	b.UnsafeIntoMap(lr.Attributes())
 }
 
-// present counts the attributes that e needs.
-func present(e *activity.Event) int {
-	n := 0
-	for i := range rows {
-		if r := &rows[i]; r.kinds.has(e.Kind) && !r.absent(e) {
-			n++
-		}
+func encodeBody(message string, body pcommon.Value) {
+	switch t := body.Type(); {
+	case message == "" && t != pcommon.ValueTypeEmpty:
+		pcommon.NewValueEmpty().CopyTo(body)
+	case message != "" && (t != pcommon.ValueTypeStr || body.Str() != message):
+		body.SetStr(message)
 	}
-	return n
 }
 
 func (r *row) absent(e *activity.Event) bool {
@@ -109,11 +119,8 @@ func (r *row) absent(e *activity.Event) bool {
 	return true
 }
 
-func (r *row) append(e *activity.Event, b *xpdata.MapBuilder) {
-	if r.absent(e) {
-		return
-	}
-	v := b.AppendEmpty(r.key)
+// put writes a field that is not absent.
+func (r *row) put(e *activity.Event, v pcommon.Value) {
 	switch r.form {
 	case formText:
 		v.SetStr(*e.Text(r.field))

@@ -49,7 +49,7 @@ var (
 )
 
 // rows in the order in which they are written.
-var rows = []row{
+var rows = [...]row{
 	{string(semconv.LogRecordUIDKey), activity.FieldID, formID, everyKind},
 	{KeyTenantID, activity.FieldTenantID, formText, everyKind},
 	{KeyCRUDType, activity.FieldType, formText, kinds(activity.KindCRUD)},
@@ -109,14 +109,39 @@ var rows = []row{
 	{KeyIntegritySchemaVersion, activity.FieldSchemaVersion, formInt, everyKind},
 }
 
+// rowCount is how many rows the table has.
+const rowCount = len(rows)
+
 var byKey = indexRows()
 
-func indexRows() map[string]*row {
-	m := make(map[string]*row, len(rows))
+func indexRows() map[string]int {
+	m := make(map[string]int, rowCount)
 	for i := range rows {
-		m[rows[i].key] = &rows[i]
+		m[rows[i].key] = i
 	}
 	return m
+}
+
+// cursor finds the rows of one record's attributes. Encode writes them in the
+// order of the table, so a row is looked for a little behind the last one before
+// the index is asked; that is cheaper than hashing every key.
+type cursor int
+
+// lookahead is how many rows a usual event leaves out at most between two that
+// it has.
+const lookahead = 12
+
+func (c *cursor) find(key string) (i int, ok bool) {
+	for i = int(*c); i < min(int(*c)+lookahead, rowCount); i++ {
+		if rows[i].key == key {
+			*c = cursor(i + 1)
+			return i, true
+		}
+	}
+	if i, ok = byKey[key]; ok {
+		*c = cursor(i + 1)
+	}
+	return i, ok
 }
 
 var eventNames = [...]string{

@@ -43,64 +43,82 @@ func Micros(ms float64) activity.OptInt64 {
 	return activity.Some(int64(us))
 }
 
-// rolesText gives a list of strings as a JSON list.
-func rolesText(list pcommon.Slice) (string, bool) {
-	var b strings.Builder
-	b.WriteByte('[')
+// appendRoles appends a list of strings as a JSON list.
+func appendRoles(dst []byte, list pcommon.Slice) ([]byte, bool) {
+	dst = append(dst, '[')
 	for i := range list.Len() {
 		v := list.At(i)
 		if v.Type() != pcommon.ValueTypeStr {
-			return "", false
+			return dst, false
 		}
 		if i > 0 {
-			b.WriteByte(',')
+			dst = append(dst, ',')
 		}
-		if err := writeJSONString(&b, v.Str()); err != nil {
-			return "", false
+		var err error
+		if dst, err = appendJSONString(dst, v.Str()); err != nil {
+			return dst, false
 		}
 	}
-	b.WriteByte(']')
-	return b.String(), true
+	return append(dst, ']'), true
 }
 
-// parseRoles gives the strings of a JSON list when rolesText gives the same
+// parseRoles gives the strings of a JSON list when appendRoles gives the same
 // text back, so that nothing is lost between the two forms.
 func parseRoles(text string) ([]string, bool) {
+	if list, ok := plainRoles(text); ok {
+		return list, true
+	}
 	var list []string
 	if err := json.Unmarshal([]byte(text), &list); err != nil || list == nil {
 		return nil, false
 	}
-	var b strings.Builder
-	b.WriteByte('[')
+	dst := make([]byte, 0, len(text))
+	dst = append(dst, '[')
 	for i, s := range list {
 		if i > 0 {
-			b.WriteByte(',')
+			dst = append(dst, ',')
 		}
-		if err := writeJSONString(&b, s); err != nil {
+		var err error
+		if dst, err = appendJSONString(dst, s); err != nil {
 			return nil, false
 		}
 	}
-	b.WriteByte(']')
-	return list, b.String() == text
+	return list, string(append(dst, ']')) == text
 }
 
-// writeJSONString writes a JSON string without HTML escapes; text that needs
+// plainRoles is parseRoles for nearly every list: plain words, no white space.
+func plainRoles(text string) ([]string, bool) {
+	const between = `","`
+	inner, ok := strings.CutPrefix(text, `["`)
+	if !ok {
+		return nil, false
+	}
+	if inner, ok = strings.CutSuffix(inner, `"]`); !ok {
+		return nil, false
+	}
+	list := make([]string, 0, 1+strings.Count(inner, between))
+	for word := range strings.SplitSeq(inner, between) {
+		if !plain(word) {
+			return nil, false
+		}
+		list = append(list, word)
+	}
+	return list, true
+}
+
+// appendJSONString appends a JSON string without HTML escapes; text that needs
 // no escape, nearly all of it, takes the short way.
-func writeJSONString(b *strings.Builder, s string) error {
+func appendJSONString(dst []byte, s string) ([]byte, error) {
 	if plain(s) {
-		b.WriteByte('"')
-		b.WriteString(s)
-		b.WriteByte('"')
-		return nil
+		return append(append(append(dst, '"'), s...), '"'), nil
 	}
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(s); err != nil {
-		return err
+		return dst, err
 	}
-	b.Write(bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
-	return nil
+	return append(dst, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...), nil
 }
 
 func plain(s string) bool {

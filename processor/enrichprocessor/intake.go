@@ -17,6 +17,7 @@ import (
 // may see, and what has no column.
 type intake struct {
 	event         activity.Event
+	reader        activitylogs.Reader
 	headers       []header
 	peer          string
 	before, after string
@@ -97,7 +98,7 @@ func (in *intake) read(lr plog.LogRecord, trusted bool) {
 			older = append(older, member{key, v})
 			continue
 		}
-		known, err := activitylogs.Set(ev, key, v)
+		known, err := in.reader.Set(ev, key, v)
 		if err == nil && known {
 			continue
 		}

@@ -196,7 +196,7 @@ func (e *enricher) record(r *request, scope *scope, lr plog.LogRecord) bool {
 	if ev.Size() > activity.MaxEventBytes {
 		r.cut += int64(shrink(ev))
 	}
-	activitylogs.Encode(ev, lr)
+	in.reader.Encode(ev, lr)
 	r.passed[kind]++
 	return true
 }
