@@ -171,6 +171,9 @@ func (e *enricher) record(r *request, scope *scope, lr plog.LogRecord) bool {
 	in := intake{event: activity.Event{Kind: kind, Service: scope.event.Service, Producer: scope.event.Producer}}
 	ev := &in.event
 	in.read(lr, e.cfg.TrustUpstream)
+	if e.cfg.TrustUpstream && ev.Sealed() {
+		return e.sealed(r, &in, lr)
+	}
 	e.identify(r, scope, lr, &in)
 	e.clientAddress(&in)
 	e.agent(&in)
@@ -182,10 +185,8 @@ func (e *enricher) record(r *request, scope *scope, lr plog.LogRecord) bool {
 		ev.ID = in.derivedID(r, ev.TenantID)
 	}
 	in.finishURL()
-	if kind == activity.KindRequest {
-		if rule, excluded := e.urls.excludes(ev.URL); excluded {
-			return e.drop(r, rule)
-		}
+	if rule, excluded := e.excluded(ev); excluded {
+		return e.drop(r, rule)
 	}
 	derive(ev, isForeign)
 	e.geo.fill(ev)
@@ -199,6 +200,26 @@ func (e *enricher) record(r *request, scope *scope, lr plog.LogRecord) bool {
 	in.reader.Encode(ev, lr)
 	r.passed[kind]++
 	return true
+}
+
+// sealed passes on an event that our own collector upstream finished and
+// sealed. Any change here would look like tampering.
+func (e *enricher) sealed(r *request, in *intake, lr plog.LogRecord) bool {
+	if rule, excluded := e.excluded(&in.event); excluded {
+		return e.drop(r, rule)
+	}
+	in.event.ExtraData = in.clientExtra
+	activitylogs.Encode(&in.event, lr)
+	r.passed[in.event.Kind]++
+	return true
+}
+
+// excluded gives the rule that drops a request by its path.
+func (e *enricher) excluded(ev *activity.Event) (rule string, excluded bool) {
+	if ev.Kind != activity.KindRequest {
+		return "", false
+	}
+	return e.urls.excludes(ev.URL)
 }
 
 func (e *enricher) drop(r *request, rule string) bool {
