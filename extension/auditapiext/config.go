@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -67,6 +68,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Token != "" && c.TokenFile != "" {
 		errs = append(errs, errors.New("token, token_file: give one of them"))
+	}
+	if strings.ContainsFunc(string(c.Token), func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		errs = append(errs, errors.New("token: white space, control and non-ASCII characters cannot be sent in a header"))
 	}
 	for _, bound := range []struct {
 		key   string

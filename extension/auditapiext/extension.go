@@ -97,8 +97,12 @@ func (a *auditAPI) Ready() error {
 
 // NotReady implements extensioncapabilities.PipelineWatcher: it is called on
 // SIGTERM before the receivers stop, so that a load balancer looks elsewhere.
+//
+// A collector whose start failed calls it too, maybe before there is an API.
 func (a *auditAPI) NotReady() error {
-	a.api.SetReady(false)
+	if a.api != nil {
+		a.api.SetReady(false)
+	}
 	return nil
 }
 

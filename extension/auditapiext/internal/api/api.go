@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -59,7 +60,7 @@ func New(s Settings) *API {
 	a.mux.Handle("/livez", a.health("/livez", func(*http.Request) error { return nil }))
 	a.mux.Handle("/readyz", a.health("/readyz", a.checkReady))
 	a.mux.Handle("/healthz", a.health("/healthz", s.Ping))
-	a.mux.Handle("/", a.serve("", &endpoint{handle: func(c *call) error {
+	a.mux.Handle("/", a.serve("other", &endpoint{handle: func(c *call) error {
 		return fmt.Errorf("%w: there is no %s; lists are at %s/{crud,login,request,cors,system}-events/", activity.ErrNotFound, c.r.URL.Path, Root)
 	}}))
 	return a
@@ -136,20 +137,25 @@ func (a *API) answer(w *answer, r *http.Request, e *endpoint) error {
 // given twice: ignoring either would answer another question than the asked.
 func (e *endpoint) checkNames(params url.Values) error {
 	var unknown []string
-	for name, values := range params {
+	for name := range params {
 		if !e.knows(name) {
 			unknown = append(unknown, name)
-			continue
-		}
-		if len(values) > 1 {
-			return fmt.Errorf("%w: %s is given %d times; for several values use %s__in=a,b", activity.ErrInvalid, name, len(values), name)
 		}
 	}
 	if len(unknown) == 0 {
-		return nil
+		return checkOnce(params)
 	}
 	slices.Sort(unknown)
 	return fmt.Errorf("%w: unknown parameter %s; known are %s", activity.ErrInvalid, strings.Join(unknown, ", "), strings.Join(e.known(), ", "))
+}
+
+func checkOnce(params url.Values) error {
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		if n := len(params[name]); n > 1 {
+			return fmt.Errorf("%w: %s is given %d times; several values go into one list (name__in=a,b)", activity.ErrInvalid, name, n)
+		}
+	}
+	return nil
 }
 
 func (a *API) health(pattern string, check func(*http.Request) error) http.Handler {

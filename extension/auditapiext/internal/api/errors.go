@@ -19,6 +19,9 @@ var errBusy = errors.New("too many exports and verifications are running; try ag
 // errMethod: everything here is read.
 var errMethod = errors.New("only GET and HEAD are answered")
 
+// statusClientGone is only ever seen in the metrics: the caller hung up.
+const statusClientGone = 499
+
 // problem is an RFC 9457 answer.
 type problem struct {
 	Type   string `json:"type"`
@@ -32,6 +35,8 @@ func statusOf(err error) int {
 	switch {
 	case errors.Is(err, auth.ErrUnauthenticated):
 		return http.StatusUnauthorized
+	case errors.Is(err, context.Canceled):
+		return statusClientGone
 	case errors.Is(err, errMethod):
 		return http.StatusMethodNotAllowed
 	case errors.Is(err, errBusy):
@@ -65,6 +70,9 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "2")
 		p.Detail = "the store cannot answer now"
+		if errors.Is(err, storage.ErrBudget) {
+			p.Detail = err.Error()
+		}
 	case http.StatusInternalServerError:
 		p.Detail = "the store could not answer; the collector's log says why"
 	default:

@@ -51,6 +51,12 @@ func (c *call) export(f exportFormat) error {
 	}
 	defer release()
 	out := &exportWriter{call: c, format: f}
+	if c.r.Method == http.MethodHead {
+		return out.flush() // nothing is read for a body that is not sent
+	}
+	// The server's write timeout is for answers of a page: looking for rare
+	// matches may take longer, and only a client that takes nothing is cut off.
+	c.noDeadline()
 	rows, err := f.begin(out, c.endpoint.columns)
 	if err != nil {
 		return err
@@ -73,6 +79,7 @@ func (c *call) export(f exportFormat) error {
 	if err := out.flush(); err != nil {
 		return out.abort(err)
 	}
+	c.extendDeadline(c.settings.StallTimeout) // for what the server itself still holds
 	return nil
 }
 
@@ -107,6 +114,7 @@ func (w *exportWriter) flush() error {
 		return fmt.Errorf("the client took no more: %w", err)
 	}
 	w.buffer = w.buffer[:0]
+	w.noDeadline()
 	return nil
 }
 
@@ -125,6 +133,8 @@ func (c *call) extendDeadline(d time.Duration) {
 	// A connection without deadlines needs none moved.
 	_ = http.NewResponseController(c.w).SetWriteDeadline(c.settings.Now().Add(d))
 }
+
+func (c *call) noDeadline() { _ = http.NewResponseController(c.w).SetWriteDeadline(time.Time{}) }
 
 func (c *call) encode(v any) error {
 	b, err := json.Marshal(v)

@@ -1,8 +1,10 @@
 package api
 
 import (
+	"encoding/hex"
 	"fmt"
 	"math"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -57,10 +59,12 @@ func filterParams(k activity.Kind) map[string]filterParam {
 			out[info.Name+suffixContains] = filterParam{f, activity.OpContains, asText}
 		case info.Type == activity.TypeInt || info.Type == activity.TypeOpt:
 			number(info.Name, f, asInteger)
-		case f == activity.FieldID || f == activity.FieldTraceID || f == activity.FieldSpanID:
-			out[info.Name] = filterParam{f, activity.OpEqual, asText}
 		}
 	}
+	out["id"] = filterParam{activity.FieldID, activity.OpEqual, asID}
+	out["trace_id"] = filterParam{activity.FieldTraceID, activity.OpEqual, asHex(len(activity.Event{}.TraceID))}
+	out["span_id"] = filterParam{activity.FieldSpanID, activity.OpEqual, asHex(len(activity.Event{}.SpanID))}
+	text("remote_ip", activity.FieldRemoteIP, asAddress)
 	text("user", activity.FieldUserID, asText)
 	typed := func(s string) (string, int64, error) {
 		word, ok := activity.ParseType(k, s)
@@ -118,6 +122,9 @@ func (p *filterParam) filter(name, value string) (activity.Filter, error) {
 	}
 	isText := p.field.Info().Type == activity.TypeText || p.field.Info().Type == activity.TypeJSON || p.field.Info().Type == activity.TypeBytes
 	for _, v := range values {
+		if v == "" {
+			return f, fmt.Errorf("%w: %s: a value between commas is empty", activity.ErrInvalid, name)
+		}
 		text, number, err := p.parse(v)
 		if err != nil {
 			return f, fmt.Errorf("%w: %s: %w", activity.ErrInvalid, name, err)
@@ -145,6 +152,31 @@ func severities(name string, words []string) (activity.Filter, error) {
 }
 
 func asText(s string) (string, int64, error) { return activity.CleanText(s), 0, nil }
+
+func asID(s string) (string, int64, error) {
+	id, err := activity.ParseID(s)
+	if err != nil {
+		return "", 0, fmt.Errorf("want a UUID, got %q", s)
+	}
+	return id.String(), 0, nil
+}
+
+func asHex(size int) parser {
+	return func(s string) (string, int64, error) {
+		if raw, err := hex.DecodeString(s); err != nil || len(raw) != size {
+			return "", 0, fmt.Errorf("want %d hex digits, got %q", hex.EncodedLen(size), s)
+		}
+		return strings.ToLower(s), 0, nil
+	}
+}
+
+// asAddress spells an address as it is stored; other text is stored as it came.
+func asAddress(s string) (string, int64, error) {
+	if addr, err := netip.ParseAddr(s); err == nil {
+		return addr.Unmap().String(), 0, nil
+	}
+	return asText(s)
+}
 
 func asInteger(s string) (string, int64, error) {
 	n, err := strconv.ParseInt(s, 10, 64)

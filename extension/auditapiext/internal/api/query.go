@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -99,7 +100,7 @@ func parseTime(s string) (time.Time, error) {
 			return t.Add(time.Duration(btoi(t.UnixNano() == 0))), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("want ISO 8601 from 1970 on, for example 2026-01-31T23:59:59Z, got %q", s)
+	return time.Time{}, fmt.Errorf("want ISO 8601 from 1970 on, for example 2026-01-31T23:59:59Z (a + is written %%2B), got %q", s)
 }
 
 func btoi(b bool) int {
@@ -148,11 +149,11 @@ func (c *call) paging(q *activity.Query) (page int, err error) {
 	if !c.params.Has("page") {
 		return 1, nil
 	}
-	page, err = c.integer("page", activity.MaxOffset)
+	page, err = c.integer("page", math.MaxInt32)
 	if err != nil {
 		return 0, err
 	}
-	if page*q.Limit > activity.MaxOffset {
+	if page > activity.MaxOffset/q.Limit {
 		return 0, fmt.Errorf("%w: page %d of %d events reaches beyond the first %d; follow next_cursor with the parameter cursor instead",
 			activity.ErrInvalid, page, q.Limit, activity.MaxOffset)
 	}

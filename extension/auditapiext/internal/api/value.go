@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"strconv"
@@ -45,13 +46,19 @@ func timeValue(ns int64) value {
 func bytesValue(b []byte) value { return textValue(hex.EncodeToString(b)) }
 
 // jsonValue shows stored JSON text as JSON; text that is not JSON (a row changed
-// by hand) as a string.
+// by hand) as a string. Line breaks that a client wrote between its tokens are
+// left out, or they would end a line of NDJSON.
 func jsonValue(s string) value {
 	if s == "" {
 		return value{}
 	}
 	if !json.Valid([]byte(s)) {
 		return textValue(s)
+	}
+	if strings.ContainsAny(s, "\r\n") {
+		var b bytes.Buffer
+		_ = json.Compact(&b, []byte(s)) // it is valid
+		s = b.String()
 	}
 	return value{text: s, form: formRaw}
 }
@@ -100,7 +107,7 @@ func (v value) appendJSON(b []byte) []byte {
 // cell is the value in CSV. What a spreadsheet would run as a formula gets an
 // apostrophe in front; numbers are left alone.
 func (v value) cell() string {
-	if v.form == formText && v.text != "" && strings.ContainsRune("=+-@\t\r", rune(v.text[0])) {
+	if v.form == formText && v.text != "" && strings.ContainsRune("=+-@\t\r\n", rune(v.text[0])) {
 		return "'" + v.text
 	}
 	return v.text

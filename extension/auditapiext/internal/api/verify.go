@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 
@@ -9,8 +10,10 @@ import (
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
 )
 
+// A batch is handed to a worker when it has so many events or bytes.
 const (
 	verifyBatch  = 512
+	verifyBytes  = 4 << 20
 	maxReportIDs = 1000
 )
 
@@ -163,7 +166,7 @@ func (c *call) report(scope activity.Scope, q activity.Query, full bool) (r *rep
 
 	r = newReport()
 	var under []*judged // under way, oldest first, at most two a worker
-	batch := make([]storage.Record, 0, verifyBatch)
+	batch, held := make([]storage.Record, 0, verifyBatch), 0
 	hand := func() {
 		if len(under) == 2*workers {
 			r.count(under[0], full)
@@ -172,22 +175,16 @@ func (c *call) report(scope activity.Scope, q activity.Query, full bool) (r *rep
 		j := &judged{records: batch, done: make(chan struct{})}
 		work <- j
 		under = append(under, j)
-		batch = make([]storage.Record, 0, verifyBatch)
+		batch, held = make([]storage.Record, 0, verifyBatch), 0
 	}
-	deadline := c.settings.Now().Add(c.settings.VerifyBudget)
-	for record, err := range c.settings.Store.Scan(c.r.Context(), scope, q) {
-		if err != nil {
-			return nil, stopped, err
+	stopped, err = c.scan(scope, q, func(record *storage.Record) {
+		batch, held = append(batch, *record), held+record.Size()
+		if len(batch) == verifyBatch || held >= verifyBytes {
+			hand()
 		}
-		batch = append(batch, record)
-		if len(batch) < verifyBatch {
-			continue
-		}
-		hand()
-		if c.settings.Now().After(deadline) {
-			stopped = activity.PositionOf(activity.OldestFirst, &record.Event)
-			break
-		}
+	})
+	if err != nil {
+		return nil, stopped, err
 	}
 	if len(batch) > 0 {
 		hand()
@@ -196,6 +193,32 @@ func (c *call) report(scope activity.Scope, q activity.Query, full bool) (r *rep
 		r.count(j, full)
 	}
 	return r, stopped, nil
+}
+
+// scan gives every record to see until the budget is spent, and then where it
+// stopped. A search that found nothing within the budget has no place to stop
+// at: that is storage.ErrBudget.
+func (c *call) scan(scope activity.Scope, q activity.Query, see func(*storage.Record)) (stopped activity.Position, err error) {
+	ctx, cancel := context.WithTimeout(c.r.Context(), c.settings.VerifyBudget)
+	defer cancel()
+	var last activity.Position
+	for record, err := range c.settings.Store.Scan(ctx, scope, q) {
+		spent := ctx.Err() != nil && c.r.Context().Err() == nil
+		switch {
+		case err != nil && spent && last.IsZero():
+			return last, fmt.Errorf("%w: no match within %s; narrow the query by time", storage.ErrBudget, c.settings.VerifyBudget)
+		case err != nil && spent:
+			return last, nil
+		case err != nil:
+			return last, err
+		}
+		see(&record)
+		last = activity.PositionOf(activity.OldestFirst, &record.Event)
+		if spent {
+			return last, nil
+		}
+	}
+	return activity.Position{}, nil
 }
 
 // count waits for a batch and adds its verdicts.
