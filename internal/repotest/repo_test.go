@@ -146,7 +146,7 @@ func TestReadmeNamesEveryKey(t *testing.T) {
 			require.NoError(t, err)
 			key, _, _ := strings.Cut(reflect.StructTag(tag).Get("mapstructure"), ",")
 			if key != "" && key != "-" {
-				assert.Contains(t, readme, "`"+key, "%s: the key %q is not in %s/README.md", s.path, key, dir)
+				assert.True(t, strings.Contains(readme, "`"+key), "%s: the key %q is not in %s/README.md", s.path, key, dir)
 			}
 			return true
 		})

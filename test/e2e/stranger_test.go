@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -32,6 +33,7 @@ exporters:
     import: github.com/activitylog/otelcol-activitylog/exporter/auditsqlexporter
   - gomod: go.opentelemetry.io/collector/exporter/debugexporter v0.161.0
 providers:
+  - gomod: go.opentelemetry.io/collector/confmap/provider/envprovider v1.67.0
   - gomod: go.opentelemetry.io/collector/confmap/provider/fileprovider v1.67.0
 replaces:
   - github.com/activitylog/otelcol-activitylog => %[2]s
@@ -83,7 +85,7 @@ func TestStrangersDistribution(t *testing.T) {
 	c.cmd.Stderr = &c.logs
 	require.NoError(t, c.cmd.Start())
 	t.Cleanup(func() { _ = c.cmd.Process.Kill(); _ = c.cmd.Wait() })
-	require.Eventually(t, func() bool {
+	assert.Eventually(t, func() bool {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+events+"/v1/events", strings.NewReader(fiveKinds))
 		if err != nil {
 			return false
@@ -96,6 +98,7 @@ func TestStrangersDistribution(t *testing.T) {
 		_ = resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	}, 30e9, 100e6, "the collector takes events")
+	require.False(t, t.Failed(), c.logs.String())
 	verified, code := auditctl(t, "verify", "--sqlite-directory", data)
 	require.Equal(t, 0, code, verified)
 	require.Contains(t, verified, "5")
