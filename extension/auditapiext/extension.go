@@ -61,8 +61,8 @@ func (a *auditAPI) Start(ctx context.Context, host component.Host) error {
 	a.api = api.New(api.Settings{
 		Store: a.store, Authenticate: bearer.Authenticate, Logger: a.set.Logger, Observe: a.observe, Now: time.Now,
 		Ping:       func(r *http.Request) error { return a.store.Ping(r.Context()) },
-		Exported:   func(n int64) { a.telemetry.ExtensionAuditapiExportedRows.Add(context.Background(), n) },
-		Verified:   func(n int64) { a.telemetry.ExtensionAuditapiVerifiedRows.Add(context.Background(), n) },
+		Exported:   func(ctx context.Context, n int64) { a.telemetry.ExtensionAuditapiExportedRows.Add(ctx, n) },
+		Verified:   func(ctx context.Context, n int64) { a.telemetry.ExtensionAuditapiVerifiedRows.Add(ctx, n) },
 		ReadBudget: a.cfg.ReadBudget, VerifyBudget: a.cfg.VerifyBudget, MaxLong: a.cfg.MaxExports, StallTimeout: a.cfg.StallTimeout,
 	})
 	if a.server, err = serve(ctx, a.cfg, host, a.set.TelemetrySettings, a.api); err != nil {

@@ -146,7 +146,9 @@ func TestReadmeNamesEveryKey(t *testing.T) {
 			require.NoError(t, err)
 			key, _, _ := strings.Cut(reflect.StructTag(tag).Get("mapstructure"), ",")
 			if key != "" && key != "-" {
-				assert.True(t, strings.Contains(readme, "`"+key), "%s: the key %q is not in %s/README.md", s.path, key, dir)
+				if !strings.Contains(readme, "`"+key) { // a Contains assertion would print the whole README
+					t.Errorf("%s: the key %q is not in %s/README.md", s.path, key, dir)
+				}
 			}
 			return true
 		})

@@ -29,6 +29,7 @@ func TestKill(t *testing.T) {
 }
 
 func killUnderLoad(t *testing.T, config, ids string) {
+	t.Helper()
 	c := startCollector(t, config)
 	acks := filepath.Join(t.TempDir(), "acks")
 	load := startLoad(t, c, acks, ids, time.Hour)

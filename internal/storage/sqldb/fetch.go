@@ -1,83 +1,71 @@
 package sqldb
 
 import (
+	"cmp"
 	"context"
+	"database/sql/driver"
 	"fmt"
+	"slices"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
 )
 
 // fetch reads the rows of hits, in their order. A search decides on indexes and
-// keys alone, and only what is asked for is read whole.
-func (x *search) fetch(ctx context.Context, hits []hit) ([]storage.Record, error) {
+// keys alone, and only what is asked for is read whole: in the order of the
+// row id, which is the order on the disk.
+func (c *session) fetch(ctx context.Context, d dialect, hits []hit) ([]storage.Record, error) {
 	out := make([]storage.Record, len(hits))
-	bySegment := map[string]map[int64]int{}
-	for i := range hits {
-		m := bySegment[hits[i].segment]
-		if m == nil {
-			m = map[int64]int{}
-			bySegment[hits[i].segment] = m
-		}
-		m[hits[i].stored] = i
+	order := make([]int, len(hits))
+	for i := range order {
+		order[i] = i
 	}
-	for name, want := range bySegment {
-		stored := make([]int64, 0, len(want))
-		for s := range want {
-			stored = append(stored, s)
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(hits[a].segment, hits[b].segment), cmp.Compare(hits[a].stored, hits[b].stored))
+	})
+	for len(order) > 0 {
+		n := 1
+		for n < min(len(order), activity.MaxLimit) && hits[order[n]].segment == hits[order[0]].segment {
+			n++
 		}
-		if err := x.store.fetchRows(ctx, x.session, name, stored, func(r storage.Record) {
-			if i, ok := want[r.StoredNS]; ok {
-				out[i] = r
-			}
-		}); err != nil {
-			return nil, err
+		if err := c.fetchRows(ctx, d, hits, order[:n], out); err != nil {
+			return nil, fmt.Errorf("read rows: %w", err)
 		}
+		order = order[n:]
 	}
 	return out, nil
 }
 
-// fetchRows reads rows of one segment by rowid, in the order of the rowid.
-func (s *store) fetchRows(ctx context.Context, c *session, segment string, stored []int64, visit func(storage.Record)) error {
-	scanner := newRowScanner()
-	for len(stored) > 0 {
-		n := min(len(stored), activity.MaxLimit)
-		part := stored[:n]
-		stored = stored[n:]
-		b := &builder{dialect: s.dialect}
-		b.add("SELECT ", selectList, " FROM ", segment, " WHERE stored_ns IN ", b.list(padded(part)), " ORDER BY stored_ns")
-		rows, err := c.query(ctx, b.sql.String(), b.args)
-		if err != nil {
-			return fmt.Errorf("read rows: %w", err)
-		}
-		for rows.Next() {
-			var r storage.Record
-			if r.Derived, err = scanner.read(rows, &r.Event); err != nil {
-				break
-			}
-			visit(r)
-		}
-		if end := rows.Close(); err == nil {
-			err = end
-		}
-		if err == nil {
-			err = rows.Err()
-		}
-		if err != nil {
-			return fmt.Errorf("read rows: %w", err)
-		}
+// fetchRows reads the rows of some hits of one segment, which order gives by
+// ascending row id.
+func (c *session) fetchRows(ctx context.Context, d dialect, hits []hit, order []int, out []storage.Record) error {
+	stored := make([]int64, len(order))
+	for i, at := range order {
+		stored[i] = hits[at].stored
 	}
-	return nil
+	b := &builder{dialect: d}
+	b.add("SELECT ", selectList, " FROM ", hits[order[0]].segment, " WHERE stored_ns IN ", b.list(padded(stored)), " ORDER BY stored_ns")
+	return c.query(ctx, b, func(row []driver.Value) error {
+		for len(order) > 0 && hits[order[0]].stored != row[storedColumn] {
+			order = order[1:] // deleted since the search
+		}
+		if len(order) > 0 {
+			r := &out[order[0]]
+			r.Derived = readRow(row, &r.Event)
+			order = order[1:]
+		}
+		return nil
+	})
 }
 
 // padded repeats the last value up to the next power of two, so that lists of
 // every length share a few prepared statements.
-func padded(vs []int64) []any {
+func padded(vs []int64) []driver.Value {
 	n := 1
 	for n < len(vs) {
 		n *= 2
 	}
-	out := make([]any, n)
+	out := make([]driver.Value, n)
 	for i := range out {
 		out[i] = vs[min(i, len(vs)-1)]
 	}

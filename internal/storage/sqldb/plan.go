@@ -1,6 +1,8 @@
 package sqldb
 
 import (
+	"database/sql/driver"
+
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
 
@@ -11,7 +13,7 @@ type plan struct {
 	// column between tenant_id and kind in the index, with one stream for each
 	// value; "" for the index over time alone.
 	column string
-	values []any
+	values []driver.Value
 	// fixed is a condition that the index is made for, as constant text.
 	fixed string
 	// ordered are the columns of the order, in the index after the kind.
@@ -63,7 +65,7 @@ func makePlan(q *activity.Query) plan {
 	return p
 }
 
-func drivingValues(f *activity.Filter, field activity.Field) []any {
+func drivingValues(f *activity.Filter, field activity.Field) []driver.Value {
 	if len(f.Fields) != 1 || f.Fields[0] != field || f.Op != activity.OpEqual && f.Op != activity.OpIn {
 		return nil
 	}
@@ -76,9 +78,9 @@ func drivingValues(f *activity.Filter, field activity.Field) []any {
 
 // distinct keeps one of each value: two streams of one value would give its
 // events twice.
-func distinct(vs []any) []any {
-	seen := make(map[any]bool, len(vs))
-	var out []any
+func distinct(vs []driver.Value) []driver.Value {
+	seen := make(map[driver.Value]bool, len(vs))
+	var out []driver.Value
 	for _, v := range vs {
 		if !seen[v] {
 			seen[v] = true

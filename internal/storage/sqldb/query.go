@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"database/sql/driver"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -14,7 +15,7 @@ import (
 type builder struct {
 	dialect dialect
 	sql     strings.Builder
-	args    []any
+	args    []driver.NamedValue
 }
 
 func (b *builder) add(parts ...string) *builder {
@@ -25,13 +26,13 @@ func (b *builder) add(parts ...string) *builder {
 }
 
 // arg binds a value and gives its placeholder.
-func (b *builder) arg(v any) string {
-	b.args = append(b.args, v)
+func (b *builder) arg(v driver.Value) string {
+	b.args = bind(b.args, v)
 	return b.dialect.placeholder(len(b.args))
 }
 
 // list binds values as "(?, ?)".
-func (b *builder) list(vs []any) string {
+func (b *builder) list(vs []driver.Value) string {
 	marks := make([]string, len(vs))
 	for i, v := range vs {
 		marks[i] = b.arg(v)
@@ -123,11 +124,11 @@ func isInteger(f activity.Field) bool {
 func (b *builder) where(filters []activity.Filter) {
 	for i := range filters {
 		f := &filters[i]
-		any := make([]string, len(f.Fields))
+		either := make([]string, len(f.Fields))
 		for j, field := range f.Fields {
-			any[j] = b.condition(f, field)
+			either[j] = b.condition(f, field)
 		}
-		b.add(" AND (", strings.Join(any, " OR "), ")")
+		b.add(" AND (", strings.Join(either, " OR "), ")")
 	}
 }
 
@@ -155,26 +156,26 @@ func (b *builder) condition(f *activity.Filter, field activity.Field) string {
 // is "not known", the number 0 are null.
 func (b *builder) equals(field activity.Field, f *activity.Filter) string {
 	vs, orNull := wanted(field, f)
-	var any []string
+	var either []string
 	if orNull {
-		any = append(any, nullCondition(field, true))
+		either = append(either, nullCondition(field, true))
 	}
 	switch len(vs) {
 	case 0:
 	case 1:
-		any = append(any, field.String()+" = "+b.arg(vs[0]))
+		either = append(either, field.String()+" = "+b.arg(vs[0]))
 	default:
-		any = append(any, field.String()+" IN "+b.list(vs))
+		either = append(either, field.String()+" IN "+b.list(vs))
 	}
-	if len(any) == 0 {
+	if len(either) == 0 {
 		return never
 	}
-	return "(" + strings.Join(any, " OR ") + ")"
+	return "(" + strings.Join(either, " OR ") + ")"
 }
 
 // wanted gives the column values that an equality filter asks for, and whether
 // null is one of them. A value that the column cannot hold matches nothing.
-func wanted(field activity.Field, f *activity.Filter) (vs []any, orNull bool) {
+func wanted(field activity.Field, f *activity.Filter) (vs []driver.Value, orNull bool) {
 	zeroIsNull := field.Info().Type == activity.TypeInt
 	if isInteger(field) {
 		for _, n := range f.Int {

@@ -2,7 +2,7 @@ package sqldb
 
 import (
 	"database/sql/driver"
-	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
@@ -19,12 +19,8 @@ func columnList(fs []activity.Field) string {
 	return strings.Join(names, ", ")
 }
 
-// rowKey finds an event whatever has been done to its columns: the rowid
-// cannot be changed without becoming another row.
-type rowKey struct {
-	segment string
-	stored  int64
-}
+// storedColumn is where selectList has the row id.
+var storedColumn = slices.Index(activity.Fields(), activity.FieldStoredNS)
 
 // value gives a column of an event as the database holds it: what is not known
 // is nil, so that zero-length text is never stored.
@@ -54,37 +50,16 @@ func value(e *activity.Event, f activity.Field) driver.Value {
 	return nil
 }
 
-// rowScanner reads rows of selectList. Its buffers are used again for the next
-// row.
-type rowScanner struct {
-	values []any
-	dest   []any
-}
-
-func newRowScanner() *rowScanner {
-	n := len(activity.Fields())
-	s := &rowScanner{values: make([]any, n), dest: make([]any, n)}
-	for i := range s.values {
-		s.dest[i] = &s.values[i]
-	}
-	return s
-}
-
-type scannable interface{ Scan(dest ...any) error }
-
-// read fills the event and gives the columns whose value is not of their type:
-// somebody edited them by hand, and the row must still be named.
-func (s *rowScanner) read(row scannable, e *activity.Event) (derived []string, err error) {
-	if err := row.Scan(s.dest...); err != nil {
-		return nil, fmt.Errorf("read a row: %w", err)
-	}
-	*e = activity.Event{}
+// readRow fills an event from a row of selectList and gives the columns whose
+// value is not of their type: somebody edited them by hand, and the row must
+// still be named.
+func readRow(row []driver.Value, e *activity.Event) (derived []string) {
 	for i, f := range activity.Fields() {
-		if s.values[i] != nil && !setColumn(e, f, s.values[i]) {
+		if row[i] != nil && !setColumn(e, f, row[i]) {
 			derived = append(derived, f.String())
 		}
 	}
-	return derived, nil
+	return derived
 }
 
 // setColumn sets a column from what the database gave, and reports false when

@@ -3,7 +3,10 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"fmt"
+	"io"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 )
@@ -13,10 +16,13 @@ import (
 const statementCache = 256
 
 // session is one connection with its prepared statements, used by one caller
-// at a time.
+// at a time. It speaks to the driver itself: database/sql copies every value
+// once more and converts it to a type that is known here anyway, which is a
+// fifth of the time of a scan.
 type session struct {
 	conn  *sql.Conn
-	stmts *lru.Cache[string, *sql.Stmt]
+	stmts *lru.Cache[string, driver.Stmt]
+	row   []driver.Value
 }
 
 func newSession(ctx context.Context, db *sql.DB) (*session, error) {
@@ -26,99 +32,123 @@ func newSession(ctx context.Context, db *sql.DB) (*session, error) {
 	}
 	// Closing a statement that the connection has already lost cannot fail in a
 	// way that matters.
-	stmts, err := lru.NewWithEvict(statementCache, func(_ string, s *sql.Stmt) { _ = s.Close() })
+	stmts, err := lru.NewWithEvict(statementCache, func(_ string, s driver.Stmt) { _ = s.Close() })
 	if err != nil {
 		return nil, fmt.Errorf("make the statement cache: %w", err)
 	}
 	return &session{conn: conn, stmts: stmts}, nil
 }
 
-// prepare gives the statement, which stays the session's.
-func (s *session) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
-	if st, ok := s.stmts.Get(query); ok {
-		return st, nil
-	}
-	st, err := s.conn.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, fmt.Errorf("prepare: %w", err)
-	}
-	s.stmts.Add(query, st)
-	return st, nil
+// query runs a prepared statement and visits its rows. The values are the
+// session's until the next row; text and bytes among them are the caller's to
+// keep. visit must not use the session.
+func (s *session) query(ctx context.Context, b *builder, visit func(row []driver.Value) error) error {
+	return s.conn.Raw(func(conn any) (err error) {
+		st, err := s.prepared(ctx, conn, b.sql.String())
+		if err != nil {
+			return err
+		}
+		rows, err := st.QueryContext(ctx, b.args)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, rows.Close()) }()
+		n := len(rows.Columns())
+		for len(s.row) < n {
+			s.row = append(s.row, nil)
+		}
+		for {
+			if err := rows.Next(s.row[:n]); err != nil {
+				if errors.Is(err, io.EOF) {
+					return nil
+				}
+				return err
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := visit(s.row[:n]); err != nil {
+				return err
+			}
+		}
+	})
 }
 
-func (s *session) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
-	st, err := s.prepare(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return st.QueryContext(ctx, args...)
+// number runs a prepared statement that gives one number, 0 without a row.
+func (s *session) number(ctx context.Context, b *builder) (n int64, err error) {
+	err = s.query(ctx, b, func(row []driver.Value) error {
+		var ok bool
+		if n, ok = row[0].(int64); !ok {
+			return fmt.Errorf("the database gave %T, want a number", row[0])
+		}
+		return nil
+	})
+	return n, err
 }
 
+// change runs a prepared statement and gives the number of rows it changed.
+func (s *session) change(ctx context.Context, b *builder) (n int64, err error) {
+	return s.changeText(ctx, b.sql.String(), b.args)
+}
+
+func (s *session) changeText(ctx context.Context, query string, args []driver.NamedValue) (n int64, err error) {
+	err = s.conn.Raw(func(conn any) error {
+		st, err := s.prepared(ctx, conn, query)
+		if err != nil {
+			return err
+		}
+		r, err := st.ExecContext(ctx, args)
+		if err != nil {
+			return err
+		}
+		n, err = r.RowsAffected()
+		return err
+	})
+	return n, err
+}
+
+// exec runs a statement once, without keeping it.
 func (s *session) exec(ctx context.Context, query string) error {
 	_, err := s.conn.ExecContext(ctx, query)
 	return err
 }
 
+// statement is what a session needs of a prepared statement.
+type statement interface {
+	driver.StmtExecContext
+	driver.StmtQueryContext
+}
+
+func (s *session) prepared(ctx context.Context, conn any, query string) (statement, error) {
+	st, ok := s.stmts.Get(query)
+	if !ok {
+		preparer, can := conn.(driver.ConnPrepareContext)
+		if !can {
+			return nil, fmt.Errorf("the database driver (%T) cannot prepare a statement", conn)
+		}
+		var err error
+		if st, err = preparer.PrepareContext(ctx, query); err != nil {
+			return nil, fmt.Errorf("prepare: %w", err)
+		}
+		s.stmts.Add(query, st)
+	}
+	usable, ok := st.(statement)
+	if !ok {
+		return nil, fmt.Errorf("the statements of the database driver (%T) take no context", st)
+	}
+	return usable, nil
+}
+
 func (s *session) close() error {
-	s.stmts.Purge()
+	// The connection closes whatever becomes of its statements.
+	_ = s.conn.Raw(func(any) error { s.stmts.Purge(); return nil })
 	return s.conn.Close()
 }
 
-// pool holds the sessions that read. A read waits when all of them are busy.
-type pool struct {
-	db   *sql.DB
-	free chan *session // nil = to be opened
-}
-
-func newPool(db *sql.DB, size int) *pool {
-	p := &pool{db: db, free: make(chan *session, size)}
-	for range size {
-		p.free <- nil
+// bind appends a value to the arguments of a statement.
+func bind(args []driver.NamedValue, v driver.Value) []driver.NamedValue {
+	if n, ok := v.(int); ok {
+		v = int64(n)
 	}
-	return p
-}
-
-// read runs fn inside one read transaction: every query of fn sees the same
-// commits.
-func (p *pool) read(ctx context.Context, fn func(*session) error) (err error) {
-	var s *session
-	select {
-	case s = <-p.free:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if s == nil {
-		if s, err = newSession(ctx, p.db); err != nil {
-			p.free <- nil
-			return err
-		}
-	}
-	defer func() { p.free <- s }()
-	if err := s.exec(ctx, "BEGIN"); err != nil {
-		s = discard(s)
-		return fmt.Errorf("begin to read: %w", err)
-	}
-	err = fn(s)
-	// The transaction ends whatever has become of the caller.
-	if end := s.exec(context.WithoutCancel(ctx), "ROLLBACK"); end != nil {
-		s = discard(s)
-	}
-	return err
-}
-
-// discard drops a session that can no longer be trusted; the pool opens
-// another in its place.
-func discard(s *session) *session {
-	_ = s.close()
-	return nil
-}
-
-// close waits for the reads under way.
-func (p *pool) close() error {
-	for range cap(p.free) {
-		if s := <-p.free; s != nil {
-			_ = s.close() // the pool of connections closes below and reports
-		}
-	}
-	return p.db.Close()
+	return append(args, driver.NamedValue{Ordinal: len(args) + 1, Value: v})
 }

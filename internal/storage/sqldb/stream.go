@@ -58,7 +58,7 @@ type head struct {
 type stream struct {
 	segment      *segment
 	tenant, kind string
-	value        any
+	value        driver.Value
 	span         span // what is left
 	buffer       []head
 	next         int
@@ -88,9 +88,9 @@ func (x *search) addBound(b *builder, at bound, op string) {
 	if !at.set {
 		return
 	}
-	vs := []any{at.datetime, []byte(at.id)}
+	vs := []driver.Value{at.datetime, []byte(at.id)}
 	if len(x.plan.ordered) == 3 {
-		vs = []any{at.value, at.datetime, []byte(at.id)}
+		vs = []driver.Value{at.value, at.datetime, []byte(at.id)}
 	}
 	if at.inclusive {
 		op += "="
@@ -197,22 +197,19 @@ func (x *search) fill(ctx context.Context, st *stream) error {
 }
 
 func (x *search) readHeads(ctx context.Context, b *builder) ([]head, error) {
-	rows, err := x.session.query(ctx, b.sql.String(), b.args)
-	if err != nil {
-		return nil, fmt.Errorf("read an index: %w", err)
-	}
-	defer rows.Close()
 	var out []head
-	var id []byte
-	for rows.Next() {
+	err := x.session.query(ctx, b, func(row []driver.Value) error {
 		var h head
-		if err := rows.Scan(&h.value, &h.datetime, &id, &h.stored); err != nil {
-			return nil, fmt.Errorf("read an index: %w", err)
+		var id []byte
+		ok := setInt(&h.value, row[0]) && setInt(&h.datetime, row[1]) && setInt(&h.stored, row[3])
+		if id, ok = row[2].([]byte); !ok && row[2] != nil { // nil = an empty blob
+			return errors.New("a key is not of its type")
 		}
 		h.id = string(id)
 		out = append(out, h)
-	}
-	if err := rows.Err(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return nil, fmt.Errorf("read an index: %w", err)
 	}
 	return out, nil

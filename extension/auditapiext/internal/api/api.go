@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -30,7 +31,7 @@ type Settings struct {
 	// Observe is told about every answer.
 	Observe func(r *http.Request, endpoint string, status int, took time.Duration)
 	// Exported and Verified count rows.
-	Exported, Verified func(rows int64)
+	Exported, Verified func(ctx context.Context, rows int64)
 	Now                func() time.Time
 
 	// ReadBudget bounds the time of a list, VerifyBudget of one integrity report.

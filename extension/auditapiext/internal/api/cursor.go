@@ -34,12 +34,12 @@ func fingerprintOf(endpoint string, params url.Values) fingerprint {
 		}
 	}
 	slices.Sort(names)
-	h := sha256.New()
-	fmt.Fprintf(h, "%q", endpoint)
+	text := fmt.Appendf(nil, "%q", endpoint)
 	for _, name := range names {
-		fmt.Fprintf(h, "%q=%q", name, params[name])
+		text = fmt.Appendf(text, "%q=%q", name, params[name])
 	}
-	return fingerprint(h.Sum(nil)[:fingerprintSize])
+	sum := sha256.Sum256(text)
+	return fingerprint(sum[:fingerprintSize])
 }
 
 func encodeCursor(f fingerprint, p activity.Position, backward bool) string {

@@ -18,6 +18,7 @@ type endpoint struct {
 	params  []string
 	// preset conditions beside the caller's.
 	preset []activity.Filter
+	format exportFormat // of an export
 	handle func(*call) error
 
 	columns []column
@@ -40,7 +41,8 @@ func endpoints() []endpoint {
 	var out []endpoint
 	for _, k := range activity.Kinds() {
 		base := Root + "/" + k.String() + "-events"
-		columns, lookup := columnsOf(k), filterParams(k)
+		columns := columnsOf(k)
+		lookup := filterParams(k, columns)
 		add := func(e endpoint, paths ...string) {
 			for _, p := range paths {
 				e.patterns = append(e.patterns, base+p)
@@ -55,7 +57,7 @@ func endpoints() []endpoint {
 		add(endpoint{filters: true, params: []string{"cursor", paramLevel}, handle: (*call).verify}, "/verify_integrity", "/verify-integrity")
 		add(endpoint{params: []string{paramLevel}, handle: (*call).verifyOne}, "/{id}/verify_integrity", "/{id}/verify-integrity")
 		for _, f := range exportFormats {
-			add(endpoint{filters: true, params: []string{paramOrdering}, handle: func(c *call) error { return c.export(f) }},
+			add(endpoint{filters: true, params: []string{paramOrdering}, format: f, handle: (*call).export},
 				"/export_"+f.name, "/export/"+f.name)
 		}
 		switch k {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -37,7 +38,8 @@ const flushSize = 64 << 10
 
 // export streams every event of a query in constant memory. An export that
 // cannot be finished ends with a broken connection, never with a clean end.
-func (c *call) export(f exportFormat) error {
+func (c *call) export() error {
+	f := c.endpoint.format
 	q, scope, err := c.query()
 	if err != nil {
 		return err
@@ -62,7 +64,7 @@ func (c *call) export(f exportFormat) error {
 		return err
 	}
 	var exported int64
-	defer func() { c.settings.Exported(exported) }()
+	defer func() { c.settings.Exported(context.WithoutCancel(c.r.Context()), exported) }()
 	var enc canonical.Encoder
 	for record, err := range c.settings.Store.Scan(c.r.Context(), scope, q) {
 		if err == nil {

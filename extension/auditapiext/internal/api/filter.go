@@ -30,10 +30,14 @@ const (
 	suffixNull     = "__isnull"
 )
 
-// filterParams lists the filters of a kind: every column, and the names of the
-// replaced package.
-func filterParams(k activity.Kind) map[string]filterParam {
+// filterParams lists the filters of a kind: every column that its rows have, and
+// the names of the replaced package.
+func filterParams(k activity.Kind, columns []column) map[string]filterParam {
 	out := map[string]filterParam{}
+	shown := map[string]bool{"city": true, "country": true, "country_code": true}
+	for i := range columns {
+		shown[columns[i].name] = true
+	}
 	text := func(name string, f activity.Field, p parser) {
 		out[name] = filterParam{f, activity.OpEqual, p}
 		out[name+suffixIn] = filterParam{f, activity.OpIn, p}
@@ -50,8 +54,7 @@ func filterParams(k activity.Kind) map[string]filterParam {
 	for _, f := range activity.Fields() {
 		info := f.Info()
 		switch {
-		case f == activity.FieldTenantID || f == activity.FieldType || f == activity.FieldKind || f == activity.FieldAllowed ||
-			f == activity.FieldResponseTimeUS || f == activity.FieldLatitude || f == activity.FieldLongitude ||
+		case !shown[info.Name] || f == activity.FieldTenantID || f == activity.FieldKind || f == activity.FieldAllowed ||
 			f == activity.FieldFlags || f == activity.FieldSchemaVersion || f == activity.FieldTruncatedFields:
 		case info.Type == activity.TypeText:
 			text(info.Name, f, asText)

@@ -51,7 +51,8 @@ func (c *call) query() (activity.Query, activity.Scope, error) {
 	if err := c.times(&q); err != nil {
 		return q, scope, err
 	}
-	return q, scope, c.order(&q)
+	err := c.order(&q)
+	return q, scope, err
 }
 
 // narrowed restricts a scope to one tenant of it.

@@ -19,13 +19,17 @@ func columnsOf(k activity.Kind) []column {
 	var names []string
 	switch k {
 	case activity.KindCRUD:
-		names = []string{"event_type", "event_type_display", "object_id", "content_type", "object_repr", "object_json_repr",
-			"changed_fields", "user", "user_pk_as_string"}
+		names = []string{
+			"event_type", "event_type_display", "object_id", "content_type", "object_repr", "object_json_repr",
+			"changed_fields", "user", "user_pk_as_string",
+		}
 	case activity.KindLogin:
 		names = []string{"login_type", "login_type_display", "username", "user", "session_key"}
 	case activity.KindRequest:
-		names = []string{"url", "method", "query_string", "response_status", "response_time_ms", "request_body_size",
-			"response_body_size", "user"}
+		names = []string{
+			"url", "method", "query_string", "response_status", "response_time_ms", "request_body_size",
+			"response_body_size", "user",
+		}
 	case activity.KindCORS:
 		names = []string{"url", "method", "query_string", "origin", "allowed", "user"}
 	case activity.KindSystem:

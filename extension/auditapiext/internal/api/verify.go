@@ -67,7 +67,7 @@ func (c *call) verify() error {
 	if err != nil {
 		return fmt.Errorf("verify %s events: %w", c.endpoint.kind, err)
 	}
-	c.settings.Verified(r.Total)
+	c.settings.Verified(c.r.Context(), r.Total)
 	if !stopped.IsZero() {
 		cursor := encodeCursor(c.fingerprint(), stopped, false)
 		r.NextCursor = &cursor

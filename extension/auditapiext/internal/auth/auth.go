@@ -12,7 +12,7 @@ import (
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
 
-// ErrUnauthenticated: the caller named no credential, or a wrong one.
+// ErrUnauthenticated says that the caller named no credential, or a wrong one.
 var ErrUnauthenticated = errors.New("unauthenticated")
 
 // Challenge is the WWW-Authenticate header of a refusal (RFC 6750 section 3).
