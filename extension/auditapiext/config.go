@@ -80,6 +80,9 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s: want more than 0, got %s", bound.key, bound.value))
 		}
 	}
+	if c.Server.WriteTimeout > 0 && c.Server.WriteTimeout <= 2*c.ReadBudget {
+		errs = append(errs, fmt.Errorf("write_timeout: want 0 or more than twice the read_budget (a page and its count), got %s", c.Server.WriteTimeout))
+	}
 	if c.MaxExports < 1 {
 		errs = append(errs, fmt.Errorf("max_exports: want at least 1, got %d", c.MaxExports))
 	}
