@@ -19,7 +19,7 @@ var (
 		"password", "passwd", "passphrase", "privatekey", "apikey", "secretkey", "clientsecret", "accesskey",
 	}
 	secretEnding = []string{
-		"secret", "secrets", "token", "authorization", "cookie", "cookies", "credential", "credentials", "pwd", "jwt", "otp",
+		"secret", "secrets", "token", "tokens", "authorization", "cookie", "cookies", "credential", "credentials", "pwd", "jwt", "otp",
 	}
 )
 
