@@ -3,6 +3,8 @@ package sqldb
 import (
 	"cmp"
 	"context"
+	"database/sql/driver"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -74,16 +76,9 @@ func (s *store) Count(ctx context.Context, scope activity.Scope, q activity.Quer
 			b.add("SELECT count(*) FROM (")
 			x.residual(x.within(x.from(b, st, "1 AS one"), part))
 			b.add(" LIMIT ", b.arg(limit+1-n), ") AS matches")
-			st2, err := c.prepare(ctx, b.sql.String())
-			if err != nil {
-				return false, err
-			}
-			var more int64
-			if err := st2.QueryRowContext(ctx, b.args...).Scan(&more); err != nil {
-				return false, err
-			}
+			more, err := c.number(ctx, b)
 			n += more
-			return n <= limit, nil
+			return n <= limit, err
 		})
 		return err
 	})
@@ -144,38 +139,24 @@ func (x *search) addGroups(ctx context.Context, st *stream, part span, fields []
 	b := &builder{dialect: x.store.dialect}
 	x.residual(x.within(x.from(b, st, names+", count(*)"), part))
 	b.add(" GROUP BY ", names)
-	rows, err := x.session.query(ctx, b.sql.String(), b.args)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	values := make([]any, len(fields))
-	var n int64
-	dest := make([]any, 0, len(fields)+1)
-	for i := range values {
-		dest = append(dest, &values[i])
-	}
-	dest = append(dest, &n)
-	for rows.Next() {
-		if err := rows.Scan(dest...); err != nil {
-			return err
-		}
+	return x.session.query(ctx, b, func(row []driver.Value) error {
 		texts := make([]string, len(fields))
 		for i, f := range fields {
-			texts[i] = groupText(f, values[i])
+			texts[i] = groupText(f, row[i])
 		}
+		n, _ := row[len(fields)].(int64) // of count(*)
 		key := strings.Join(texts, "\x00")
 		if g := groups[key]; g != nil {
 			g.Count += n
 		} else {
 			groups[key] = &activity.GroupCount{Values: texts, Count: n}
 		}
-	}
-	return rows.Err()
+		return nil
+	})
 }
 
 // groupText is a column value as text; an absent value is "".
-func groupText(f activity.Field, v any) string {
+func groupText(f activity.Field, v driver.Value) string {
 	switch x := v.(type) {
 	case string:
 		return x
@@ -185,7 +166,7 @@ func groupText(f activity.Field, v any) string {
 		if f == activity.FieldID && len(x) == len(activity.ID{}) {
 			return activity.ID(x).String()
 		}
-		return fmt.Sprintf("%x", x)
+		return hex.EncodeToString(x)
 	}
 	return ""
 }

@@ -2,8 +2,7 @@ package sqldb
 
 import (
 	"context"
-	"database/sql"
-	"errors"
+	"database/sql/driver"
 	"fmt"
 	"strings"
 
@@ -13,19 +12,14 @@ import (
 
 // batch is the work of one commit.
 type batch struct {
-	writer   *writer
-	session  *session
-	events   []activity.Event
-	inserts  map[string]*insert // by segment
-	prepared int                // statements in inserts
-	args     []any
-}
-
-// insert holds the insert statements of one segment in a batch. A statement
-// names only the columns that have a value: real events fill a third of the
-// columns, in a few shapes, and a null costs as much to bind as a number.
-type insert struct {
-	stmts map[uint64]*sql.Stmt // by shape
+	writer  *writer
+	session *session
+	events  []activity.Event
+	// inserts holds the insert statements by segment and shape. A statement
+	// names only the columns that have a value: real events fill a third of the
+	// columns, in a few shapes, and a null costs as much to bind as a number.
+	inserts map[string]map[uint64]string
+	args    []driver.NamedValue
 }
 
 // maxShapes bounds the shapes of a segment; others use the statement with every
@@ -37,13 +31,16 @@ const fullShape = ^uint64(0)
 func (b *batch) run(ctx context.Context) (storage.WriteResult, error) {
 	var res storage.WriteResult
 	w := b.writer
+	// One time for the batch: its row ids follow each other without a gap, and
+	// a later reader steps from one to the next instead of searching for each.
+	now := w.store.now().UnixNano()
 	for i := range b.events {
 		e := &b.events[i]
 		seg, err := w.home(ctx, b.session, e.Datetime)
 		if err != nil {
 			return res, err
 		}
-		stored := max(w.lastStored+1, w.store.now().UnixNano())
+		stored := max(w.lastStored+1, now)
 		inserted, err := b.insert(ctx, seg, e, stored)
 		if err != nil {
 			return res, fmt.Errorf("event %s: %w", e.ID, err)
@@ -94,11 +91,9 @@ func (b *batch) finish(ctx context.Context) error {
 			}
 		}
 	}
-	st, err := b.session.prepare(ctx, "UPDATE store_state SET last_stored_ns = "+w.store.dialect.placeholder(1))
-	if err != nil {
-		return err
-	}
-	if _, err := st.ExecContext(ctx, w.lastStored); err != nil {
+	clock := &builder{dialect: w.store.dialect}
+	clock.add("UPDATE store_state SET last_stored_ns = ", clock.arg(w.lastStored))
+	if _, err := b.session.change(ctx, clock); err != nil {
 		return fmt.Errorf("note the last commit: %w", err)
 	}
 	return nil
@@ -106,17 +101,10 @@ func (b *batch) finish(ctx context.Context) error {
 
 // insert reports false when the key is there already.
 func (b *batch) insert(ctx context.Context, seg *segment, e *activity.Event, stored int64) (bool, error) {
-	in := b.inserts[seg.name]
-	if in == nil {
-		in = &insert{stmts: map[uint64]*sql.Stmt{}}
-		b.inserts[seg.name] = in
-	}
-	if b.prepared > statementCache/2 {
-		// The session may close what it has not been asked for in a while.
-		for _, other := range b.inserts {
-			clear(other.stmts)
-		}
-		b.prepared = 0
+	texts := b.inserts[seg.name]
+	if texts == nil {
+		texts = map[uint64]string{}
+		b.inserts[seg.name] = texts
 	}
 	b.args = b.args[:0]
 	var shape uint64
@@ -127,40 +115,30 @@ func (b *batch) insert(ctx context.Context, seg *segment, e *activity.Event, sto
 		}
 		if v != nil {
 			shape |= 1 << i
-			b.args = append(b.args, v)
+			b.args = bind(b.args, v)
 		}
 	}
-	st := in.stmts[shape]
-	if st == nil {
-		if len(in.stmts) >= maxShapes {
-			shape = fullShape
-			b.args = fullArgs(b.args[:0], e, stored)
-			st = in.stmts[shape]
-		}
-		if st == nil {
-			var err error
-			if st, err = b.session.prepare(ctx, insertSQL(b.writer.store.dialect, seg.name, shape)); err != nil {
-				return false, err
-			}
-			in.stmts[shape] = st
-			b.prepared++
-		}
+	text, ok := texts[shape]
+	if !ok && len(texts) >= maxShapes {
+		shape = fullShape
+		b.args = fullArgs(b.args[:0], e, stored)
+		text, ok = texts[shape]
 	}
-	r, err := st.ExecContext(ctx, b.args...)
-	if err != nil {
-		return false, err
+	if !ok {
+		text = insertSQL(b.writer.store.dialect, seg.name, shape)
+		texts[shape] = text
 	}
-	n, err := r.RowsAffected()
+	n, err := b.session.changeText(ctx, text, b.args)
 	return n == 1, err
 }
 
-func fullArgs(args []any, e *activity.Event, stored int64) []any {
+func fullArgs(args []driver.NamedValue, e *activity.Event, stored int64) []driver.NamedValue {
 	for _, f := range activity.Fields() {
 		if f == activity.FieldStoredNS {
-			args = append(args, stored)
+			args = bind(args, stored)
 			continue
 		}
-		args = append(args, value(e, f))
+		args = bind(args, value(e, f))
 	}
 	return args
 }
@@ -179,19 +157,18 @@ func insertSQL(d dialect, segment string, shape uint64) string {
 }
 
 func (b *batch) sameAsStored(ctx context.Context, seg *segment, e *activity.Event) (bool, error) {
-	d := b.writer.store.dialect
-	st, err := b.session.prepare(ctx, "SELECT "+selectList+" FROM "+seg.name+
-		" WHERE id = "+d.placeholder(1)+" AND datetime_ns = "+d.placeholder(2)+" AND tenant_id = "+d.placeholder(3))
-	if err != nil {
-		return false, err
+	q := &builder{dialect: b.writer.store.dialect}
+	q.add("SELECT ", selectList, " FROM ", seg.name, " WHERE id = ", q.arg(e.ID[:]), " AND datetime_ns = ", q.arg(e.Datetime),
+		" AND tenant_id = ", q.arg(e.TenantID))
+	found, same := false, false
+	err := b.session.query(ctx, q, func(row []driver.Value) error {
+		var there activity.Event
+		derived := readRow(row, &there)
+		found, same = true, len(derived) == 0 && activity.SameContent(&there, e)
+		return nil
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("the row it collides with cannot be read: %w", storage.ErrRetryable)
 	}
-	var there activity.Event
-	derived, err := newRowScanner().read(st.QueryRowContext(ctx, e.ID[:], e.Datetime, e.TenantID), &there)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, fmt.Errorf("the row it collides with cannot be read: %w: %w", storage.ErrRetryable, err)
-	}
-	if err != nil {
-		return false, err
-	}
-	return len(derived) == 0 && activity.SameContent(&there, e), nil
+	return same, err
 }

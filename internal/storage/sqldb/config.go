@@ -84,8 +84,8 @@ func (c *Config) Identity() string {
 	if err != nil {
 		dir = c.SQLite.Directory
 	}
-	if real, err := filepath.EvalSymlinks(dir); err == nil {
-		dir = real
+	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = resolved
 	}
 	return c.Driver + ":" + filepath.Join(dir, sqliteFile)
 }

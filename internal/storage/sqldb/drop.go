@@ -37,14 +37,17 @@ func (s *store) dropEmpty(ctx context.Context, c *session, r *storage.Retention)
 // dropSegment drops a segment that is really empty: a count that somebody
 // changed must not cost events.
 func (s *store) dropSegment(ctx context.Context, c *session, seg *segment) error {
-	var rows int
-	if err := c.conn.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM "+seg.name+" LIMIT 1) AS one").Scan(&rows); err != nil {
+	b := &builder{dialect: s.dialect}
+	rows, err := c.number(ctx, b.add("SELECT count(*) FROM (SELECT 1 FROM ", seg.name, " LIMIT 1) AS one"))
+	if err != nil {
 		return fmt.Errorf("look into segment %s: %w", seg.name, err)
 	}
 	if rows > 0 {
 		return fmt.Errorf("segment %s has events although its count says it has none: somebody changed the table segments by hand", seg.name)
 	}
-	if _, err := c.conn.ExecContext(ctx, "DELETE FROM segments WHERE name = "+s.dialect.placeholder(1), seg.name); err != nil {
+	b = &builder{dialect: s.dialect}
+	b.add("DELETE FROM segments WHERE name = ", b.arg(seg.name))
+	if _, err := c.change(ctx, b); err != nil {
 		return fmt.Errorf("drop segment %s: %w", seg.name, err)
 	}
 	if err := s.dialect.rebuildView(ctx, c.conn, nil); err != nil {

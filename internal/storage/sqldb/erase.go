@@ -82,7 +82,7 @@ func erasureQuery(e *storage.Erasure) (activity.Query, error) {
 // eraseRows empties the group in the rows of the hits and gives how many of
 // them had something to forget.
 func (x *search) eraseRows(ctx context.Context, hits []hit, g activity.Group) (int64, error) {
-	records, err := x.fetch(ctx, hits)
+	records, err := x.session.fetch(ctx, x.store.dialect, hits)
 	if err != nil {
 		return 0, err
 	}
@@ -108,11 +108,7 @@ func (x *search) eraseRows(ctx context.Context, hits []hit, g activity.Group) (i
 			sets[j] = f.String() + " = " + b.arg(value(e, f))
 		}
 		b.add(strings.Join(sets, ", "), " WHERE stored_ns = ", b.arg(hits[i].stored))
-		st, err := x.session.prepare(ctx, b.sql.String())
-		if err != nil {
-			return n, err
-		}
-		if _, err := st.ExecContext(ctx, b.args...); err != nil {
+		if _, err := x.session.change(ctx, b); err != nil {
 			return n, err
 		}
 	}

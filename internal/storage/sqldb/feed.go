@@ -3,6 +3,7 @@ package sqldb
 import (
 	"cmp"
 	"context"
+	"database/sql/driver"
 	"fmt"
 	"slices"
 
@@ -44,8 +45,7 @@ func (s *store) Feed(ctx context.Context, scope activity.Scope, after activity.F
 			slices.SortFunc(hits, func(a, b hit) int { return cmp.Compare(a.stored, b.stored) })
 			hits = hits[:min(limit, len(hits))]
 		}
-		x := &search{store: s, session: c}
-		records, err := x.fetch(ctx, hits)
+		records, err := c.fetch(ctx, s.dialect, hits)
 		if err != nil {
 			return err
 		}
@@ -71,18 +71,12 @@ func (s *store) feedKeys(ctx context.Context, c *session, seg *segment, scope ac
 	b.add("SELECT stored_ns FROM ", seg.name, " WHERE stored_ns > ", b.arg(after.StoredNS))
 	addScope(b, scope)
 	b.add(" ORDER BY stored_ns LIMIT ", b.arg(limit))
-	rows, err := c.query(ctx, b.sql.String(), b.args)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	var out []hit
-	for rows.Next() {
+	err := c.query(ctx, b, func(row []driver.Value) error {
 		h := hit{segment: seg.name}
-		if err := rows.Scan(&h.stored); err != nil {
-			return nil, err
-		}
+		h.stored, _ = row[0].(int64) // the row id
 		out = append(out, h)
-	}
-	return out, rows.Err()
+		return nil
+	})
+	return out, err
 }

@@ -156,7 +156,7 @@ func TestKillLosesNothingThatWasPromised(t *testing.T) {
 			seen[r.ID] = true
 		}
 		require.GreaterOrEqual(t, len(seen), promised)
-		require.Positive(t, len(seen))
+		require.NotEmpty(t, seen)
 		for _, e := range newEvents(0, promised) {
 			require.True(t, seen[e.ID])
 		}

@@ -162,7 +162,9 @@ func (m *migration) apply(ctx context.Context, tx *sql.Tx, d dialect, segs []seg
 			}
 			continue
 		}
-		if _, err := tx.ExecContext(ctx, "INSERT INTO segment_ddl (statement) VALUES ("+d.placeholder(1)+")", s); err != nil {
+		b := &builder{dialect: d}
+		b.add("INSERT INTO segment_ddl (statement) VALUES (", b.arg(s), ")")
+		if err := b.exec(ctx, tx); err != nil {
 			return fmt.Errorf("keep the recipe of a segment: %w", err)
 		}
 		for i := range segs {
@@ -171,9 +173,9 @@ func (m *migration) apply(ctx context.Context, tx *sql.Tx, d dialect, segs []seg
 			}
 		}
 	}
-	_, err := tx.ExecContext(ctx, "INSERT INTO schema_version (version, compatible, title) VALUES ("+
-		d.placeholder(1)+", "+d.placeholder(2)+", "+d.placeholder(3)+")", m.version, m.compatible, m.title)
-	return err
+	b := &builder{dialect: d}
+	b.add("INSERT INTO schema_version (version, compatible, title) VALUES (", b.arg(m.version), ", ", b.arg(m.compatible), ", ", b.arg(m.title), ")")
+	return b.exec(ctx, tx)
 }
 
 func firstLine(s string) string {
@@ -192,21 +194,20 @@ func makeSegment(ctx context.Context, tx execer, d dialect, s *segment) error {
 			return fmt.Errorf("make segment %s: %w", s.name, err)
 		}
 	}
-	_, err = tx.ExecContext(ctx, "INSERT INTO segments (name, lo_ns, hi_ns) VALUES ("+
-		d.placeholder(1)+", "+d.placeholder(2)+", "+d.placeholder(3)+")", s.name, s.lo, s.hi)
-	if err != nil {
+	b := &builder{dialect: d}
+	b.add("INSERT INTO segments (name, lo_ns, hi_ns) VALUES (", b.arg(s.name), ", ", b.arg(s.lo), ", ", b.arg(s.hi), ")")
+	if err := b.exec(ctx, tx); err != nil {
 		return fmt.Errorf("list segment %s: %w", s.name, err)
 	}
 	return nil
 }
 
-func segmentRecipe(ctx context.Context, tx execer) ([]string, error) {
+func segmentRecipe(ctx context.Context, tx execer) (out []string, err error) {
 	rows, err := tx.QueryContext(ctx, "SELECT statement FROM segment_ddl ORDER BY position")
 	if err != nil {
 		return nil, fmt.Errorf("read the recipe of a segment: %w", err)
 	}
-	defer rows.Close()
-	var out []string
+	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var s string
 		if err := rows.Scan(&s); err != nil {

@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"context"
 	"database/sql/driver"
 	"encoding/hex"
 	"fmt"
@@ -29,6 +30,16 @@ func (b *builder) add(parts ...string) *builder {
 func (b *builder) arg(v driver.Value) string {
 	b.args = bind(b.args, v)
 	return b.dialect.placeholder(len(b.args))
+}
+
+// exec runs the statement once, on a connection or in a transaction.
+func (b *builder) exec(ctx context.Context, on execer) error {
+	args := make([]any, len(b.args))
+	for i := range b.args {
+		args[i] = b.args[i].Value
+	}
+	_, err := on.ExecContext(ctx, b.sql.String(), args...)
+	return err
 }
 
 // list binds values as "(?, ?)".

@@ -2,8 +2,7 @@ package sqldb
 
 import (
 	"context"
-	"database/sql"
-	"errors"
+	"database/sql/driver"
 	"fmt"
 	"iter"
 	"slices"
@@ -44,15 +43,13 @@ func (s *store) getFrom(ctx context.Context, c *session, seg *segment, scope act
 	b.add("SELECT ", selectList, " FROM ", seg.name, s.dialect.useIndex(seg.name, "key"), " WHERE id = ", b.arg(id[:]))
 	addScope(b, scope)
 	b.add(" ORDER BY datetime_ns DESC, tenant_id LIMIT 1")
-	st, err := c.prepare(ctx, b.sql.String())
-	if err != nil {
-		return false, err
-	}
-	_, err = newRowScanner().read(st.QueryRowContext(ctx, b.args...), e)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, err
+	found := false
+	err := c.query(ctx, b, func(row []driver.Value) error {
+		found = true
+		readRow(row, e)
+		return nil
+	})
+	return found, err
 }
 
 // addScope adds the tenants as a condition on rows.
@@ -60,7 +57,7 @@ func addScope(b *builder, scope activity.Scope) {
 	if scope.All() {
 		return
 	}
-	tenants := make([]any, len(scope.List()))
+	tenants := make([]driver.Value, len(scope.List()))
 	for i, t := range scope.List() {
 		tenants[i] = t
 	}
@@ -88,7 +85,7 @@ func (s *store) Page(ctx context.Context, scope activity.Scope, q activity.Query
 		}
 		more := len(hits) > q.Offset+q.Limit
 		hits = hits[min(q.Offset, len(hits)):min(q.Offset+q.Limit, len(hits))]
-		records, err := x.fetch(ctx, hits)
+		records, err := c.fetch(ctx, s.dialect, hits)
 		if err != nil {
 			return err
 		}
@@ -195,7 +192,7 @@ func (s *store) scanOnce(ctx context.Context, scope activity.Scope, q *activity.
 		if err != nil {
 			return err
 		}
-		if records, err = x.fetch(ctx, hits); err != nil {
+		if records, err = c.fetch(ctx, s.dialect, hits); err != nil {
 			return err
 		}
 		switch {

@@ -88,7 +88,7 @@ func (s *store) deleteOnce(ctx context.Context, c *session, scope activity.Scope
 // release deletes the hits that are not held.
 func (x *search) release(ctx context.Context, hits []hit, r *storage.Retention) (int64, error) {
 	if r.Hold != nil {
-		records, err := x.fetch(ctx, hits)
+		records, err := x.session.fetch(ctx, x.store.dialect, hits)
 		if err != nil {
 			return 0, err
 		}
@@ -120,16 +120,12 @@ func (x *search) deleteRows(ctx context.Context, hits []hit) error {
 		hits = hits[n:]
 		b := &builder{dialect: x.store.dialect}
 		b.add("DELETE FROM ", name, " WHERE stored_ns IN ", b.list(padded(stored)))
-		st, err := x.session.prepare(ctx, b.sql.String())
-		if err != nil {
+		if _, err := x.session.change(ctx, b); err != nil {
 			return err
 		}
-		if _, err := st.ExecContext(ctx, b.args...); err != nil {
-			return err
-		}
-		d := x.store.dialect
-		if _, err := x.session.conn.ExecContext(ctx, "UPDATE segments SET event_count = event_count - "+d.placeholder(1)+
-			" WHERE name = "+d.placeholder(2), n, name); err != nil {
+		b = &builder{dialect: x.store.dialect}
+		b.add("UPDATE segments SET event_count = event_count - ", b.arg(n), " WHERE name = ", b.arg(name))
+		if _, err := x.session.change(ctx, b); err != nil {
 			return err
 		}
 	}

@@ -3,8 +3,7 @@ package sqldb
 import (
 	"container/heap"
 	"context"
-	"database/sql"
-	"errors"
+	"database/sql/driver"
 	"fmt"
 	"slices"
 	"time"
@@ -185,7 +184,7 @@ func (m *merger) Less(i, j int) bool {
 	return c < 0
 }
 func (m *merger) Swap(i, j int) { m.streams[i], m.streams[j] = m.streams[j], m.streams[i] }
-func (m *merger) Push(v any)    { m.streams = append(m.streams, v.(*stream)) } //nolint:errcheck,forcetypeassert // heap.Interface
+func (m *merger) Push(v any)    { m.streams = append(m.streams, v.(*stream)) }
 func (m *merger) Pop() any {
 	last := m.streams[len(m.streams)-1]
 	m.streams = m.streams[:len(m.streams)-1]
@@ -197,7 +196,7 @@ func (m *merger) Pop() any {
 func (x *search) streams(ctx context.Context, segs catalogue, from cursor, want int) ([]*stream, error) {
 	values := x.plan.values
 	if x.plan.column == "" {
-		values = []any{nil}
+		values = []driver.Value{nil}
 	}
 	var out []*stream
 	for i := range segs {
@@ -289,19 +288,19 @@ func (x *search) skip(ctx context.Context, seg *segment, column string, tenant *
 			b.add(column, " > ", b.arg(out[len(out)-1]))
 		}
 		b.add(" ORDER BY ", column, " LIMIT 1")
-		st, err := x.session.prepare(ctx, b.sql.String())
-		if err != nil {
-			return nil, err
-		}
-		var v string
-		err = st.QueryRowContext(ctx, b.args...).Scan(&v)
-		if errors.Is(err, sql.ErrNoRows) {
-			return out, nil
-		}
+		before := len(out)
+		err := x.session.query(ctx, b, func(row []driver.Value) error {
+			v, _ := row[0].(string) // the tables are STRICT
+			out = append(out, v)
+			return nil
+		})
 		if err != nil {
 			return nil, fmt.Errorf("list the %s values: %w", column, err)
 		}
-		if out = append(out, v); len(out) > maxStreams {
+		if len(out) == before {
+			return out, nil
+		}
+		if len(out) > maxStreams {
 			return nil, invalid("there are more than %d tenants: name some of them", maxStreams)
 		}
 	}

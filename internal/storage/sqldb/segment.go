@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -27,13 +28,12 @@ type catalogue []segment
 
 const segmentColumns = "name, lo_ns, hi_ns, event_count, max_datetime_ns, first_stored_ns, last_stored_ns"
 
-func loadCatalogue(ctx context.Context, db execer) (catalogue, error) {
+func loadCatalogue(ctx context.Context, db execer) (c catalogue, err error) {
 	rows, err := db.QueryContext(ctx, "SELECT "+segmentColumns+" FROM segments ORDER BY lo_ns")
 	if err != nil {
 		return nil, fmt.Errorf("read the list of segments: %w", err)
 	}
-	defer rows.Close()
-	var c catalogue
+	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var s segment
 		if err := rows.Scan(&s.name, &s.lo, &s.hi, &s.events, &s.maxDatetime, &s.firstStored, &s.lastStored); err != nil {

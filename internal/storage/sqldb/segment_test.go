@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"context"
+	"database/sql"
 	"math"
 	"strings"
 	"testing"
@@ -126,16 +127,7 @@ func TestHandTamperedRowsAreStillScannedAndNamed(t *testing.T) {
 	}
 	require.Len(t, st.writer.catalogue, 3)
 	name := st.writer.catalogue[1].name
-	rows, err := st.writer.session.conn.QueryContext(context.Background(), "SELECT stored_ns FROM "+name+" ORDER BY stored_ns LIMIT 5")
-	require.NoError(t, err)
-	var stored []string
-	for rows.Next() {
-		var s string
-		require.NoError(t, rows.Scan(&s))
-		stored = append(stored, s)
-	}
-	require.NoError(t, rows.Close())
-	require.NoError(t, rows.Err())
+	stored := column(t, st.writer.session.conn, "SELECT CAST(stored_ns AS TEXT) FROM "+name+" ORDER BY stored_ns LIMIT 5")
 	set := func(i int, what string) string {
 		return "UPDATE " + name + " SET " + what + " WHERE stored_ns = " + stored[i]
 	}
@@ -173,20 +165,13 @@ func TestListsNeverScanATable(t *testing.T) {
 				if !strings.Contains(statement, "INDEXED BY") {
 					continue
 				}
-				rows, err := c.conn.QueryContext(ctx, "EXPLAIN QUERY PLAN "+statement, make([]any, strings.Count(statement, "?"))...)
-				require.NoError(t, err)
-				for rows.Next() {
-					var id, parent, unused int
-					var detail string
-					require.NoError(t, rows.Scan(&id, &parent, &unused, &detail))
+				for _, detail := range column(t, c.conn, "EXPLAIN QUERY PLAN "+statement, make([]any, strings.Count(statement, "?"))...) {
 					require.NotContains(t, detail, "TEMP B-TREE", statement)
 					require.True(t, strings.HasPrefix(detail, "SEARCH"), "%s: %s", detail, statement)
 					if strings.Contains(detail, "_"+index+" (tenant_id=?") {
 						listed++
 					}
 				}
-				require.NoError(t, rows.Close())
-				require.NoError(t, rows.Err())
 			}
 			require.Positive(t, listed, "index %s", index)
 			return nil
@@ -235,19 +220,34 @@ func TestSpentBudgetGivesAPlaceToGoOnFrom(t *testing.T) {
 func TestColumnsOfTheSchemaAreTheFields(t *testing.T) {
 	st := openTest(t, testConfig(t.TempDir()), Options{})
 	write(t, st, newEvents(0, 1))
-	rows, err := st.writer.session.conn.QueryContext(context.Background(), "SELECT name FROM pragma_table_info('"+st.writer.catalogue[0].name+"')")
-	require.NoError(t, err)
-	var names, want []string
-	for rows.Next() {
-		var n string
-		require.NoError(t, rows.Scan(&n))
-		names = append(names, n)
-	}
-	require.NoError(t, rows.Close())
-	require.NoError(t, rows.Err())
+	names := column(t, st.writer.session.conn, "SELECT name FROM pragma_table_info('"+st.writer.catalogue[0].name+"')")
+	var want []string
 	for _, f := range activity.Fields() {
 		want = append(want, f.String())
 	}
 	require.ElementsMatch(t, want, names)
 	require.LessOrEqual(t, len(want), 64, "the shape of an insert is a bit for each column")
+}
+
+// column gives the last column of a query's rows, which is text: also the
+// detail of EXPLAIN QUERY PLAN.
+func column(t *testing.T, conn *sql.Conn, query string, args ...any) (out []string) {
+	t.Helper()
+	rows, err := conn.QueryContext(context.Background(), query, args...)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
+	names, err := rows.Columns()
+	require.NoError(t, err)
+	values := make([]any, len(names))
+	for i := range values {
+		values[i] = new(sql.RawBytes)
+	}
+	var last string
+	values[len(values)-1] = &last
+	for rows.Next() {
+		require.NoError(t, rows.Scan(values...))
+		out = append(out, last)
+	}
+	require.NoError(t, rows.Err())
+	return out
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func newEvent(i int) activity.Event {
 	e := activity.Event{
 		Kind: activity.Kinds()[i%5], Datetime: base + int64(i)*int64(time.Second), ReceivedAt: base + int64(i)*int64(time.Second) + 1,
 		Service: "shop", UserID: fmt.Sprintf("user-%d", i%7), Username: fmt.Sprintf("Name %d", i%7), RemoteIP: fmt.Sprintf("10.0.0.%d", i%11),
-		ObjectID: fmt.Sprint(i % 13), ContentType: "shop.order", URL: fmt.Sprintf("/orders/%d", i), Method: "GET", ResponseStatus: 200,
+		ObjectID: strconv.Itoa(i % 13), ContentType: "shop.order", URL: fmt.Sprintf("/orders/%d", i), Method: "GET", ResponseStatus: 200,
 		Message: "hello", Action: "test",
 	}
 	e.ID[0] = byte(i * 37)

@@ -3,6 +3,7 @@ package sqldb
 import (
 	"cmp"
 	"context"
+	"database/sql/driver"
 	"fmt"
 	"strings"
 
@@ -200,12 +201,11 @@ func (x *search) readHeads(ctx context.Context, b *builder) ([]head, error) {
 	var out []head
 	err := x.session.query(ctx, b, func(row []driver.Value) error {
 		var h head
-		var id []byte
-		ok := setInt(&h.value, row[0]) && setInt(&h.datetime, row[1]) && setInt(&h.stored, row[3])
-		if id, ok = row[2].([]byte); !ok && row[2] != nil { // nil = an empty blob
-			return errors.New("a key is not of its type")
-		}
+		h.value, _ = row[0].(int64) // the tables are STRICT: every value is of its column's type
+		h.datetime, _ = row[1].(int64)
+		id, _ := row[2].([]byte)
 		h.id = string(id)
+		h.stored, _ = row[3].(int64)
 		out = append(out, h)
 		return nil
 	})

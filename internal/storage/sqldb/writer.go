@@ -130,7 +130,7 @@ func (w *writer) close() error {
 func (w *writer) commit(ctx context.Context, events []activity.Event) (storage.WriteResult, error) {
 	var res storage.WriteResult
 	err := w.transact(ctx, func(s *session) error {
-		b := batch{writer: w, session: s, events: events, inserts: map[string]*insert{}}
+		b := batch{writer: w, session: s, events: events, inserts: map[string]map[uint64]string{}}
 		var err error
 		res, err = b.run(ctx)
 		return err
@@ -168,14 +168,10 @@ func (w *writer) saveSegment(ctx context.Context, s *session, seg *segment) erro
 	if seg.events >= w.store.segmentRows && seg.maxDatetime < seg.hi-1 {
 		seg.hi = seg.maxDatetime + 1
 	}
-	d := w.store.dialect
-	st, err := s.prepare(ctx, "UPDATE segments SET hi_ns = "+d.placeholder(1)+", event_count = "+d.placeholder(2)+
-		", max_datetime_ns = "+d.placeholder(3)+", first_stored_ns = "+d.placeholder(4)+", last_stored_ns = "+d.placeholder(5)+
-		" WHERE name = "+d.placeholder(6))
-	if err != nil {
-		return err
-	}
-	if _, err := st.ExecContext(ctx, seg.hi, seg.events, seg.maxDatetime, seg.firstStored, seg.lastStored, seg.name); err != nil {
+	b := &builder{dialect: w.store.dialect}
+	b.add("UPDATE segments SET hi_ns = ", b.arg(seg.hi), ", event_count = ", b.arg(seg.events), ", max_datetime_ns = ", b.arg(seg.maxDatetime),
+		", first_stored_ns = ", b.arg(seg.firstStored), ", last_stored_ns = ", b.arg(seg.lastStored), " WHERE name = ", b.arg(seg.name))
+	if _, err := s.change(ctx, b); err != nil {
 		return fmt.Errorf("note segment %s: %w", seg.name, err)
 	}
 	return nil
