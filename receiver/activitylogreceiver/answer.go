@@ -65,6 +65,7 @@ const (
 	codeNoEvents        = "no_events"
 	codeAllRejected     = "all_rejected"
 	codeAtomic          = "atomic_rejected"
+	codeConflict        = "conflict"
 	codeOverloaded      = "overloaded"
 	codeUnavailable     = "unavailable"
 	codeInvalid         = "invalid"
@@ -118,10 +119,16 @@ func (b *batch) untaken() *answer {
 }
 
 // status decides about a request whose events were judged one by one: it
-// failed only when every event was rejected.
+// failed when none is in the store, and none was dropped there by a filter. A
+// conflict will stay one, so its status is not one that clients send again for.
 func (a *answer) status(success int) (int, *problem) {
-	if len(a.IDs) > 0 {
+	if len(a.IDs) > len(a.Conflicts) {
 		return success, nil
+	}
+	if len(a.Conflicts) > 0 {
+		p := newProblem(http.StatusBadRequest, codeConflict, "the store has other events under these ids and datetimes; they stay, these are in the dead letters")
+		p.answer = a
+		return p.Status, p
 	}
 	status := http.StatusForbidden
 	for i := range a.Rejected {

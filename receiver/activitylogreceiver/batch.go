@@ -22,7 +22,6 @@ type batch struct {
 	ids      []activity.ID // of the events in it
 	indexes  []int         // their places in the request
 	rejected []rejection   // by index
-	size     int64         // bytes of the body
 }
 
 // format is how a content type is read.
@@ -41,31 +40,28 @@ var formats = map[string]format{
 	"application/cloudevents-batch+json": {name: "cloudevents", frame: frameBatch, cloudEvents: true},
 }
 
-// readBatch reads every event of the body. A problem means that nothing of the
-// request may be taken.
-func readBatch(r io.Reader, f format, d *decoder) (*batch, *problem) {
-	in := &body{r: r}
+// readBatch decodes every event of the body into memory that the lease covers.
+// A problem means that nothing of the request may be taken.
+func readBatch(body []byte, f format, d *decoder, l *lease) (*batch, *problem) {
 	b := &batch{}
 	count := 0
 	decode := d.decode
 	if f.cloudEvents {
 		decode = d.decodeCloudEvent
 	}
-	err := f.frame(in, func(raw []byte) bool {
-		if count == maxEvents {
-			count++
-			return false
-		}
-		b.take(raw, count, decode)
+	var full *problem
+	err := f.frame(body, func(raw []byte) bool {
 		count++
-		return true
+		if count <= maxEvents {
+			full = b.take(raw, count-1, decode, l)
+		}
+		return count <= maxEvents && full == nil
 	})
-	b.size = in.read
 	switch {
-	case in.err != nil:
-		return b, bodyProblem(in.err)
+	case full != nil:
+		return b, full
 	case err != nil:
-		return b, malformed(err, in.read)
+		return b, malformed(err, len(body))
 	case count > maxEvents:
 		return b, newProblem(http.StatusRequestEntityTooLarge, codeTooManyEvents,
 			fmt.Sprintf("a request may carry %d events; send the rest in another one", maxEvents))
@@ -75,26 +71,31 @@ func readBatch(r io.Reader, f format, d *decoder) (*batch, *problem) {
 	return b, nil
 }
 
-func (b *batch) take(raw []byte, index int, decode func([]byte, int) (*draft, string, *refusal)) {
-	if raw == nil {
-		b.reject(index, "", refuse(codeTooLarge, "the event has more than %d bytes", activity.MaxEventBytes))
-		return
+// take decodes one event and adds it to the batch.
+func (b *batch) take(raw []byte, index int, decode func([]byte, int) (*draft, string, *refusal), l *lease) *problem {
+	if p := l.reserve(costDecoding * int64(min(len(raw), activity.MaxEventBytes))); p != nil {
+		return p
 	}
 	event, id, refused := decode(raw, index)
 	if refused != nil {
-		b.reject(index, id, refused)
-		return
+		last := b.reject(index, id, refused)
+		return l.take(costRejection + costRejectedText*int64(len(last.ID)+len(last.Reason)))
+	}
+	if p := l.take(event.cost(len(raw))); p != nil {
+		return p
 	}
 	b.events.Add(&event.event, &event.inputs)
 	b.ids = append(b.ids, event.event.ID)
 	b.indexes = append(b.indexes, index)
+	return nil
 }
 
-func (b *batch) reject(index int, id string, r *refusal) {
+func (b *batch) reject(index int, id string, r *refusal) *rejection {
 	const longestID = 255
 	b.rejected = append(b.rejected, rejection{
 		Index: index, ID: activity.CutText(activity.CleanText(id), longestID), Code: r.code, Reason: r.reason,
 	})
+	return &b.rejected[len(b.rejected)-1]
 }
 
 // merge moves the events that processors refused from ids to rejected.
@@ -147,7 +148,7 @@ func bodyProblem(err error) *problem {
 	return newProblem(http.StatusBadRequest, codeBodyMalformed, "the body cannot be read; nothing was taken")
 }
 
-func malformed(err error, read int64) *problem {
+func malformed(err error, read int) *problem {
 	if read == 0 {
 		return newProblem(http.StatusBadRequest, codeNoEvents, "the body is empty")
 	}

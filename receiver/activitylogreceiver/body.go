@@ -1,44 +1,65 @@
 package activitylogreceiver
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
 
-// body counts what is read and keeps the error that ended it, so that a cut
-// connection is told apart from a JSON text that ends too early.
-type body struct {
-	r    io.Reader
-	read int64
-	err  error // never io.EOF
-}
+// firstRead is the first buffer for a body, in bytes. What a client announces
+// is not believed before it has come: the buffer doubles up to it.
+const firstRead = 4 << 10
 
-func (b *body) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	b.read += int64(n)
-	if err != nil && !errors.Is(err, io.EOF) {
-		b.err = err
+// readBody reads a body of at most limit bytes into memory that the lease
+// covers. announced is its length, -1 when it is not known. A slow client thus
+// holds what it has sent and nothing else. What was read is given with a
+// problem as well.
+func readBody(r io.Reader, announced, limit int64, l *lease) ([]byte, *problem) {
+	most := limit
+	if announced >= 0 && announced < most {
+		most = announced
 	}
-	return n, err
+	most++ // room to find the end in
+	if p := l.take(costQuantum); p != nil {
+		return nil, p
+	}
+	var buf []byte
+	for {
+		if len(buf) == cap(buf) {
+			grown := min(max(2*int64(cap(buf)), firstRead), max(most, int64(cap(buf))+firstRead))
+			if p := l.take(grown); p != nil {
+				return buf, p
+			}
+			next := make([]byte, len(buf), grown)
+			copy(next, buf)
+			l.put(int64(cap(buf)))
+			buf = next
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if errors.Is(err, io.EOF) {
+			return buf, nil
+		}
+		if err != nil {
+			return buf, bodyProblem(err)
+		}
+	}
 }
 
 // framing finds the JSON texts of the events in a body and gives each to take,
-// with its place in the body; raw is valid during the call only. A nil raw is
-// an event that was too large to be kept. When take reports false the rest is
-// left alone. An error says that the body is not well formed as a whole.
-type framing func(b *body, take func(raw []byte) bool) error
+// with its place in the body; raw is valid during the call only. When take
+// reports false the rest is left alone. An error says that the body is not
+// well formed as a whole.
+type framing func(body []byte, take func(raw []byte) bool) error
 
 var errTrailing = errors.New("something stands behind the JSON text; send application/x-ndjson for one event a line")
 
 // frameJSON reads one object or an array of values.
-func frameJSON(b *body, take func([]byte) bool) error {
-	dec := jsontext.NewDecoder(b, lenient...)
+func frameJSON(body []byte, take func([]byte) bool) error {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(body), lenient...)
 	if dec.PeekKind() != '[' {
 		raw, err := dec.ReadValue()
 		if err != nil {
@@ -53,8 +74,8 @@ func frameJSON(b *body, take func([]byte) bool) error {
 }
 
 // frameBatch reads an array only.
-func frameBatch(b *body, take func([]byte) bool) error {
-	dec := jsontext.NewDecoder(b, lenient...)
+func frameBatch(body []byte, take func([]byte) bool) error {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(body), lenient...)
 	if kind := dec.PeekKind(); kind != '[' && kind != jsontext.KindInvalid {
 		return errors.New("a batch is a JSON array")
 	}
@@ -96,35 +117,21 @@ func ended(dec *jsontext.Decoder) error {
 
 // frameLines reads one event a line. A line is a frame of its own, so that a
 // malformed one does not sink its neighbours; empty lines are left out.
-func frameLines(b *body, take func([]byte) bool) error {
-	r := bufio.NewReaderSize(b, 64<<10)
-	var line []byte
-	tooLarge := false
-	for {
-		part, err := r.ReadSlice('\n')
-		if !tooLarge {
-			line = append(line, part...)
-			tooLarge = len(line) > activity.MaxEventBytes+len("\r\n")
+func frameLines(body []byte, take func([]byte) bool) error {
+	for line := range bytes.Lines(body) {
+		if raw := bytes.Trim(line, " \t\r\n"); len(raw) > 0 && !take(raw) {
+			return nil
 		}
-		if errors.Is(err, bufio.ErrBufferFull) {
-			continue
-		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		switch raw := bytes.Trim(line, " \t\r\n"); {
-		case tooLarge:
-			if !take(nil) {
-				return nil
-			}
-		case len(raw) > 0:
-			if !take(raw) {
-				return nil
-			}
-		}
-		if err != nil {
-			return nil //nolint:nilerr // the end of the body
-		}
-		line, tooLarge = line[:0], false
 	}
+	return nil
+}
+
+// cost gives the bytes that a decoded event of length bytes of JSON holds until
+// the pipeline has answered.
+func (d *draft) cost(length int) int64 {
+	n := costEvent + costText*int64(length) + costItem*int64(strings.Count(d.event.UserRoles, ","))
+	for _, values := range d.inputs.Headers {
+		n += costHeader + costItem*int64(len(values))
+	}
+	return n
 }

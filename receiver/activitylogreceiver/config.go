@@ -21,8 +21,9 @@ type Config struct {
 	AllowUnauthenticated bool `mapstructure:"allow_unauthenticated"`
 	// SuccessStatus is 200, or 202 for a pipeline that stores later.
 	SuccessStatus int `mapstructure:"success_status"`
-	// MaxConcurrentRequests bounds the requests whose body is being read or
-	// handled; one more is answered 429 at once.
+	// MaxConcurrentRequests bounds the requests whose body has come and is being
+	// handled; one more is answered 429 at once. Times max_request_body_size it
+	// is the memory that requests may hold.
 	MaxConcurrentRequests int `mapstructure:"max_concurrent_requests"`
 	// MaxFuture bounds how far ahead of our clock a datetime may be.
 	MaxFuture time.Duration `mapstructure:"max_future"`

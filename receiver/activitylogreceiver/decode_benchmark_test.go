@@ -1,7 +1,6 @@
 package activitylogreceiver
 
 import (
-	"io"
 	"strings"
 	"testing"
 )
@@ -39,7 +38,7 @@ func BenchmarkReadBatch(b *testing.B) {
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
 			for b.Loop() {
-				got, p := readBatch(io.LimitReader(strings.NewReader(body), int64(len(body))), formats[name], newTestDecoder())
+				got, p := readBatch([]byte(body), formats[name], newTestDecoder(), newTestLease())
 				if p != nil || len(got.ids) != events {
 					b.Fatal(p)
 				}

@@ -35,8 +35,10 @@ type handler struct {
 	telemetry *metadata.TelemetryBuilder
 	logger    *zap.Logger
 	now       func() time.Time
-	// slots holds one element for each request being read or handled.
+	// slots holds one element for each request whose body has come.
 	slots chan struct{}
+	// budget is the memory of all requests, being read or handled.
+	budget *budget
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -68,28 +70,58 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, start time.Time)
 	if len(key) > maxKey {
 		return newProblem(http.StatusBadRequest, codeIdempotencyKey, fmt.Sprintf("Idempotency-Key: want at most %d bytes", maxKey))
 	}
+	if len(h.slots) == cap(h.slots) {
+		return crowded() // before the body is read for nothing
+	}
+	l := &lease{budget: h.budget}
+	defer l.end()
+	ctx := r.Context()
+	body, p := h.body(ctx, w, r, l)
+	if p != nil {
+		return p
+	}
 	select {
 	case h.slots <- struct{}{}:
 		defer func() { <-h.slots }()
 	default:
-		p := newProblem(http.StatusTooManyRequests, codeBusy, "too many requests at once; send the same request again")
-		p.retryAfter = retryCrowd
-		return p
+		return crowded()
 	}
-
 	d := &decoder{now: start, maxFuture: h.cfg.MaxFuture, maxAge: h.cfg.MaxAge, key: key}
-	b, p := readBatch(r.Body, f, d)
-	ctx := r.Context()
-	h.telemetry.ReceiverActivitylogBodySize.Record(ctx, b.size)
+	b, p := readBatch(body, f, d, l)
 	if p != nil {
 		return p
 	}
-	// The read timeout was for the body; the pipeline has its own.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a connection without deadlines needs none cleared
+	l.put(int64(cap(body)))
+	l.settle()
 	if len(b.ids) == 0 || atomic && len(b.rejected) > 0 {
 		return h.refused(ctx, b, atomic)
 	}
 	return h.consume(ctx, w, b, f.name, start)
+}
+
+// body reads the whole body. No slot is held meanwhile, so that slow clients
+// keep nobody else from being served.
+func (h *handler) body(ctx context.Context, w http.ResponseWriter, r *http.Request, l *lease) ([]byte, *problem) {
+	limit := h.cfg.Server.MaxRequestBodySize
+	if r.ContentLength > limit {
+		return nil, bodyProblem(&http.MaxBytesError{Limit: limit})
+	}
+	body, p := readBody(r.Body, r.ContentLength, limit, l)
+	h.telemetry.ReceiverActivitylogBodySize.Record(ctx, int64(len(body)))
+	if p != nil {
+		return nil, p
+	}
+	// The read timeout was for the body; the pipeline has its own.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a connection without deadlines needs none cleared
+	return body, nil
+}
+
+func crowded() *problem { return busy("too many requests at once; send the same request again") }
+
+func busy(detail string) *problem {
+	p := newProblem(http.StatusTooManyRequests, codeBusy, detail)
+	p.retryAfter = retryCrowd
+	return p
 }
 
 // refused answers a batch that is not given to the pipeline.

@@ -48,7 +48,8 @@ func newReceiver(set receiver.Settings, cfg *Config, next consumer.Logs) (*event
 		set: set,
 		handler: &handler{
 			cfg: cfg, next: next, obs: obs, telemetry: telemetry, logger: set.Logger, now: time.Now,
-			slots: make(chan struct{}, cfg.MaxConcurrentRequests),
+			slots:  make(chan struct{}, cfg.MaxConcurrentRequests),
+			budget: newBudget(cfg.Server.MaxRequestBodySize, cfg.MaxConcurrentRequests),
 		},
 	}, nil
 }
@@ -92,7 +93,7 @@ func (r *eventsReceiver) Shutdown(ctx context.Context) error {
 		err = server.Close()
 	}
 	<-r.done
-	// Holding every slot means that no request is under way.
+	// Holding every slot means that no request is in the pipeline, or comes there.
 	for range cap(r.handler.slots) {
 		r.handler.slots <- struct{}{}
 	}

@@ -31,41 +31,41 @@ type running struct {
 	*eventsReceiver
 }
 
-func startReceiver(t testing.TB, next consumer.Logs, change func(*Config)) *running {
-	t.Helper()
+func startReceiver(tb testing.TB, next consumer.Logs, change func(*Config)) *running {
+	tb.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	address := listener.Addr().String()
-	require.NoError(t, listener.Close())
+	require.NoError(tb, listener.Close())
 
 	cfg := createDefaultConfig().(*Config)
 	cfg.Server.NetAddr.Endpoint = address
 	if change != nil {
 		change(cfg)
 	}
-	require.NoError(t, cfg.Validate())
+	require.NoError(tb, cfg.Validate())
 	tel := componenttest.NewTelemetry()
 	set := metadatatest.NewSettings(tel)
 	set.Logger = componenttest.NewNopTelemetrySettings().Logger
 	rcv, err := newReceiver(set, cfg, next)
-	require.NoError(t, err)
-	require.NoError(t, rcv.Start(context.Background(), componenttest.NewNopHost()))
+	require.NoError(tb, err)
+	require.NoError(tb, rcv.Start(context.Background(), componenttest.NewNopHost()))
 	transport := &http.Transport{}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		transport.CloseIdleConnections()
-		assert.NoError(t, rcv.Shutdown(context.Background()))
-		assert.NoError(t, tel.Shutdown(context.Background()))
+		assert.NoError(tb, rcv.Shutdown(context.Background()))
+		assert.NoError(tb, tel.Shutdown(context.Background()))
 	})
-	require.Equal(t, "activitylog", metadata.Type.String())
+	require.Equal(tb, "activitylog", metadata.Type.String())
 	return &running{base: "http://" + address, client: &http.Client{Transport: transport, Timeout: 40 * time.Second}, eventsReceiver: rcv}
 }
 
-func (r *running) post(t testing.TB, c hostile.Case) hostile.Result {
-	t.Helper()
+func (r *running) post(tb testing.TB, c hostile.Case) hostile.Result {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	result, err := c.Send(ctx, r.client, r.base)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return result
 }
 

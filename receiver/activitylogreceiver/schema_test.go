@@ -23,6 +23,9 @@ func newTestDecoder() *decoder {
 	return &decoder{now: testNow, maxFuture: defaultMaxFuture, maxAge: defaultMaxAge}
 }
 
+// newTestLease gives the memory that one request may hold by default.
+func newTestLease() *lease { return &lease{budget: newBudget(defaultBodySize, 1)} }
+
 func compileSchema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
 	schema, err := jsonschema.NewCompiler().Compile(schemaFile)
@@ -37,15 +40,15 @@ func instance(t *testing.T, raw []byte) any {
 	return v
 }
 
-func acceptedExamples(t testing.TB) map[string][]byte {
-	t.Helper()
+func acceptedExamples(tb testing.TB) map[string][]byte {
+	tb.Helper()
 	files, err := filepath.Glob("testdata/accepted/*.json")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
+	require.NoError(tb, err)
+	require.NotEmpty(tb, files)
 	out := map[string][]byte{}
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		out[strings.TrimSuffix(filepath.Base(file), ".json")] = raw
 	}
 	return out
@@ -54,7 +57,7 @@ func acceptedExamples(t testing.TB) map[string][]byte {
 func TestAcceptedExamplesAreValidAndTaken(t *testing.T) {
 	schema := compileSchema(t)
 	for name, raw := range acceptedExamples(t) {
-		assert.NoError(t, schema.Validate(instance(t, raw)), name)
+		require.NoError(t, schema.Validate(instance(t, raw)), name)
 		_, _, refused := newTestDecoder().decode(raw, 0)
 		assert.Nil(t, refused, name)
 	}
@@ -71,7 +74,7 @@ func TestRejectedExamplesAreRefusedByBoth(t *testing.T) {
 	require.Greater(t, len(examples), 40)
 	schema := compileSchema(t)
 	for _, x := range examples {
-		assert.Error(t, schema.Validate(instance(t, x.Event)), x.Name)
+		require.Error(t, schema.Validate(instance(t, x.Event)), x.Name)
 		_, _, refused := newTestDecoder().decode(x.Event, 0)
 		if assert.NotNil(t, refused, x.Name) {
 			assert.Equal(t, x.Code, refused.code, "%s: %s", x.Name, refused.reason)
