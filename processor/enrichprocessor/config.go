@@ -110,6 +110,9 @@ const (
 	sessionHash    = "hash"
 	sessionKeep    = "keep"
 	tenYears       = 10 * 365 * 24 * time.Hour
+
+	// minJSONLimit is room for the size and digest that replace a cut JSON text.
+	minJSONLimit = 128
 )
 
 func createDefaultConfig() component.Config {
@@ -142,22 +145,22 @@ func (c *Config) Validate() error {
 		}
 		errs = append(errs, fmt.Errorf("%s: %q is not one of %q", key, value, words))
 	}
-	positive := func(key string, n int64) {
-		if n <= 0 {
-			errs = append(errs, fmt.Errorf("%s: must be positive, is %d", key, n))
+	atLeast := func(key string, n, minimum int64) {
+		if n < minimum {
+			errs = append(errs, fmt.Errorf("%s: must be at least %d, is %d", key, minimum, n))
 		}
 	}
 	oneOf("foreign", c.Foreign, foreignDrop, foreignKeep)
 	oneOf("jwt::verify", c.JWT.Verify, verifyRequired, verifyOptional, verifyOff)
 	oneOf("redact::session", c.Redact.Session, sessionHash, sessionKeep)
-	positive("jwt::max_token_size", int64(c.JWT.MaxTokenSize))
-	positive("jwt::cache_size", int64(c.JWT.CacheSize))
-	positive("time::max_age", int64(c.Time.MaxAge))
-	positive("limits::message", int64(c.Limits.Message))
-	positive("limits::traceback", int64(c.Limits.Traceback))
-	positive("limits::snapshot", int64(c.Limits.Snapshot))
-	positive("limits::changes", int64(c.Limits.Changes))
-	positive("limits::extra_data", int64(c.Limits.ExtraData))
+	atLeast("jwt::max_token_size", int64(c.JWT.MaxTokenSize), 1)
+	atLeast("jwt::cache_size", int64(c.JWT.CacheSize), 1)
+	atLeast("time::max_age", int64(c.Time.MaxAge), 1)
+	atLeast("limits::message", int64(c.Limits.Message), 1)
+	atLeast("limits::traceback", int64(c.Limits.Traceback), 1)
+	atLeast("limits::snapshot", int64(c.Limits.Snapshot), minJSONLimit)
+	atLeast("limits::changes", int64(c.Limits.Changes), minJSONLimit)
+	atLeast("limits::extra_data", int64(c.Limits.ExtraData), minJSONLimit)
 	if c.JWT.MaxEventAge < 0 {
 		errs = append(errs, errors.New("jwt::max_event_age: must not be negative"))
 	}
@@ -177,8 +180,8 @@ func (c *Config) Validate() error {
 	if c.JWT.Verify == verifyRequired && keys == 0 {
 		errs = append(errs, errors.New("jwt::keys: verify is required but there is no key; add a secret or a public key"))
 	}
-	if c.Tenant.Claim != "" && keys == 0 {
-		errs = append(errs, errors.New("tenant::claim: only verified tokens give a tenant; add a key to jwt::keys"))
+	if c.Tenant.Claim != "" && (keys == 0 || c.JWT.Verify == verifyOff) {
+		errs = append(errs, errors.New("tenant::claim: only verified tokens give a tenant; add a key to jwt::keys and do not turn jwt::verify off"))
 	}
 	for i, p := range c.ClientAddress.TrustedProxies {
 		if _, err := parsePrefix(p); err != nil {

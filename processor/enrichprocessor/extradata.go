@@ -20,7 +20,7 @@ import (
 func (in *intake) extraData(s *scope, lr plog.LogRecord, e *enricher) string {
 	client := in.clientExtra
 	if client != "" {
-		client = e.safeJSON(&in.event, activity.FieldExtraData, client)
+		client = e.safeJSON(in, activity.FieldExtraData, client)
 	}
 	notes := in.notes
 	add := func(key, text string) {
@@ -45,7 +45,11 @@ func (in *intake) extraData(s *scope, lr plog.LogRecord, e *enricher) string {
 	if f := lr.Flags(); f != 0 {
 		add("_trace_flags", strconv.FormatUint(uint64(f), 10))
 	}
-	return extend(client, notes)
+	text := extend(client, notes)
+	if client != "" && len(notes) > 0 && depthOf(text) > activity.MaxJSONDepth {
+		text = extend(in.digest(activity.FieldExtraData, client), notes) // it moved one level down
+	}
+	return text
 }
 
 // extend puts the notes behind the client's own members. A text that is no
@@ -98,10 +102,10 @@ func usesAny(object string, notes []note) bool {
 
 // safeJSON gives JSON from outside with its secrets masked. Text that is not
 // JSON becomes a JSON string; what is nested too deep is replaced by its digest.
-func (e *enricher) safeJSON(ev *activity.Event, f activity.Field, text string) string {
+func (e *enricher) safeJSON(in *intake, f activity.Field, text string) string {
 	text = activity.CleanText(text)
 	if depthOf(text) > activity.MaxJSONDepth {
-		return digest(ev, f, text)
+		return in.digest(f, text)
 	}
 	if !json.Valid([]byte(text)) {
 		return string(appendString(nil, text))
@@ -112,8 +116,20 @@ func (e *enricher) safeJSON(ev *activity.Event, f activity.Field, text string) s
 	return e.mask.json(text)
 }
 
+// digest replaces a JSON text that is nested too deep, and counts it.
+func (in *intake) digest(f activity.Field, text string) string {
+	in.cut++
+	return digest(&in.event, f, text)
+}
+
 // digest replaces a JSON text that cannot be kept, as a cut one is replaced.
 func digest(ev *activity.Event, f activity.Field, text string) string {
+	markTruncated(ev, f)
+	sum := sha256.Sum256([]byte(text))
+	return `{"_truncated":` + strconv.Itoa(len(text)) + `,"_sha256":"` + hex.EncodeToString(sum[:]) + `"}`
+}
+
+func markTruncated(ev *activity.Event, f activity.Field) {
 	ev.Flags |= activity.FlagTruncated
 	name := f.String()
 	if ev.TruncatedFields == "" {
@@ -121,17 +137,23 @@ func digest(ev *activity.Event, f activity.Field, text string) string {
 	} else if !strings.Contains(","+ev.TruncatedFields+",", ","+name+",") {
 		ev.TruncatedFields = sortedWords(ev.TruncatedFields + "," + name)
 	}
-	sum := sha256.Sum256([]byte(text))
-	return `{"_truncated":` + strconv.Itoa(len(text)) + `,"_sha256":"` + hex.EncodeToString(sum[:]) + `"}`
 }
 
-// shrink brings an event below MaxEventBytes: extra_data goes first.
+// shrink brings an event below MaxEventBytes: extra_data goes first, and of the
+// texts only as much as must.
 func shrink(ev *activity.Event) (cut int) {
 	for _, f := range [...]activity.Field{
 		activity.FieldExtraData, activity.FieldObjectJSONRepr, activity.FieldChangedFields, activity.FieldUserRoles,
 	} {
 		if p := ev.Text(f); ev.Size() > activity.MaxEventBytes && *p != "" {
 			*p = digest(ev, f, *p)
+			cut++
+		}
+	}
+	for _, f := range [...]activity.Field{activity.FieldTraceback, activity.FieldMessage} {
+		if p := ev.Text(f); ev.Size() > activity.MaxEventBytes && *p != "" {
+			markTruncated(ev, f) // its name counts as well
+			*p = activity.CutText(*p, max(0, len(*p)-(ev.Size()-activity.MaxEventBytes)))
 			cut++
 		}
 	}

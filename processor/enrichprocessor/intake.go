@@ -26,6 +26,7 @@ type intake struct {
 	rest          []member // attributes without a column
 	recordHash    [32]byte
 	hashed        bool
+	cut           int // fields replaced by their digest
 }
 
 type header struct {

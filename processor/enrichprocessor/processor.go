@@ -193,7 +193,7 @@ func (e *enricher) record(r *request, scope *scope, lr plog.LogRecord) bool {
 	e.diff(&in)
 	e.redact(&in)
 	ev.ExtraData = in.extraData(scope, lr, e)
-	r.cut += int64(activity.Normalise(ev, &e.limits))
+	r.cut += int64(in.cut + activity.Normalise(ev, &e.limits))
 	if ev.Size() > activity.MaxEventBytes {
 		r.cut += int64(shrink(ev))
 	}

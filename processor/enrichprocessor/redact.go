@@ -45,10 +45,10 @@ func (e *enricher) redact(in *intake) {
 		}
 	}
 	if ev.ObjectJSONRepr != "" {
-		ev.ObjectJSONRepr = e.safeJSON(ev, activity.FieldObjectJSONRepr, ev.ObjectJSONRepr)
+		ev.ObjectJSONRepr = e.safeJSON(in, activity.FieldObjectJSONRepr, ev.ObjectJSONRepr)
 	}
 	if ev.ChangedFields != "" {
-		ev.ChangedFields = e.safeJSON(ev, activity.FieldChangedFields, ev.ChangedFields)
+		ev.ChangedFields = e.safeJSON(in, activity.FieldChangedFields, ev.ChangedFields)
 	}
 	if ev.SessionKey != "" && e.cfg.Redact.Session == sessionHash && !e.cfg.TrustUpstream {
 		sum := sha256.Sum256([]byte(ev.SessionKey))

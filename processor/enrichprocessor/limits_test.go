@@ -1,0 +1,107 @@
+package enrichprocessor
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/confmap"
+)
+
+// A JSON text over its limit is replaced by a note of its size and digest; a
+// limit below the length of the note could not be kept.
+func TestLimitsAreValidated(t *testing.T) {
+	for _, tt := range []struct {
+		key     string
+		limit   func(*LimitsConfig) *int
+		minimum int
+	}{
+		{"limits::message", func(l *LimitsConfig) *int { return &l.Message }, 1},
+		{"limits::traceback", func(l *LimitsConfig) *int { return &l.Traceback }, 1},
+		{"limits::snapshot", func(l *LimitsConfig) *int { return &l.Snapshot }, 128},
+		{"limits::changes", func(l *LimitsConfig) *int { return &l.Changes }, 128},
+		{"limits::extra_data", func(l *LimitsConfig) *int { return &l.ExtraData }, 128},
+	} {
+		for n, valid := range map[int]bool{-1: false, 0: false, tt.minimum - 1: false, tt.minimum: true, 1 << 20: true} {
+			t.Run(tt.key+" "+strconv.Itoa(n), func(t *testing.T) {
+				cfg := createDefaultConfig().(*Config)
+				*tt.limit(&cfg.Limits) = n
+				if valid {
+					require.NoError(t, cfg.Validate())
+				} else {
+					require.ErrorContains(t, cfg.Validate(), tt.key+": must be")
+				}
+			})
+		}
+	}
+}
+
+func TestNumbersAreValidated(t *testing.T) {
+	for key, change := range map[string]func(*Config){
+		"jwt::max_token_size": func(c *Config) { c.JWT.MaxTokenSize = 0 },
+		"jwt::cache_size":     func(c *Config) { c.JWT.CacheSize = -1 },
+		"jwt::max_event_age":  func(c *Config) { c.JWT.MaxEventAge = -1 },
+		"time::max_future":    func(c *Config) { c.Time.MaxFuture = -1 },
+		"time::max_age":       func(c *Config) { c.Time.MaxAge = 0 },
+		"redact::session":     func(c *Config) { c.Redact.Session = "plain" },
+		"jwt::verify":         func(c *Config) { c.JWT.Verify = "" },
+		"tenant::claim": func(c *Config) {
+			withSecret(c)
+			c.JWT.Verify, c.Tenant.Claim = verifyOff, "org" // no token is ever read
+		},
+		"filter::exclude_urls::0":       func(c *Config) { c.Filter.ExcludeURLs = []string{"["} },
+		"filter::exclude_urls_extra::1": func(c *Config) { c.Filter.ExcludeURLsExtra = []string{"a", "*"} },
+	} {
+		t.Run(key, func(t *testing.T) {
+			cfg := createDefaultConfig().(*Config)
+			change(cfg)
+			require.ErrorContains(t, cfg.Validate(), key+":")
+		})
+	}
+	cfg := createDefaultConfig().(*Config)
+	cfg.JWT.MaxEventAge, cfg.Time.MaxFuture = 0, 0
+	require.NoError(t, cfg.Validate(), "none is a choice")
+}
+
+func TestKeysOfTheConfiguration(t *testing.T) {
+	cfg := createDefaultConfig().(*Config)
+	require.NoError(t, confmap.NewFromStringMap(map[string]any{
+		"foreign": "keep", "trust_upstream": true, "keep_headers": []any{"x-request-id"},
+		"tenant": map[string]any{"from_event": false, "claim": "org", "auth_attribute": "tenants"},
+		"jwt": map[string]any{
+			"verify": "required", "max_event_age": "1m", "max_token_size": 1000, "cache_size": 10,
+			"keys": []any{
+				map[string]any{"id": "a", "secret": "hush", "algorithms": []any{"HS512"}, "issuer": "i", "audience": "u"},
+				map[string]any{"secret_file": "s"},
+				map[string]any{"public_key": "p"},
+				map[string]any{"public_key_file": "f"},
+			},
+		},
+		"client_address": map[string]any{"trusted_proxies": []any{"10.0.0.0/8", "::1"}},
+		"geoip":          map[string]any{"path": "p", "data_dir": "d"},
+		"filter":         map[string]any{"exclude_urls": []any{"a"}, "exclude_urls_extra": []any{"b"}, "include_urls": []any{"c"}, "watch_kinds": []any{"crud"}},
+		"redact":         map[string]any{"session": "keep", "keys": []any{"pin"}},
+		"time":           map[string]any{"max_future": "1s", "max_age": "1h"},
+		"limits":         map[string]any{"message": 1, "traceback": 2, "snapshot": 128, "changes": 129, "extra_data": 130},
+	}).Unmarshal(cfg))
+	require.NoError(t, cfg.Validate())
+	assert.Equal(t, &Config{
+		Foreign: "keep", TrustUpstream: true, KeepHeaders: []string{"x-request-id"},
+		Tenant: TenantConfig{Claim: "org", AuthAttribute: "tenants"},
+		JWT: JWTConfig{Verify: "required", MaxEventAge: time.Minute, MaxTokenSize: 1000, CacheSize: 10, Keys: []KeyConfig{
+			{ID: "a", Secret: "hush", Algorithms: []string{"HS512"}, Issuer: "i", Audience: "u"},
+			{SecretFile: "s"},
+			{PublicKey: "p"},
+			{PublicKeyFile: "f"},
+		}},
+		ClientAddress: ClientAddressConfig{TrustedProxies: []string{"10.0.0.0/8", "::1"}},
+		GeoIP:         GeoIPConfig{Path: "p", DataDir: "d"},
+		Filter:        FilterConfig{ExcludeURLs: []string{"a"}, ExcludeURLsExtra: []string{"b"}, IncludeURLs: []string{"c"}, WatchKinds: []string{"crud"}},
+		Redact:        RedactConfig{Session: "keep", Keys: []string{"pin"}},
+		Time:          TimeConfig{MaxFuture: time.Second, MaxAge: time.Hour},
+		Limits:        LimitsConfig{Message: 1, Traceback: 2, Snapshot: 128, Changes: 129, ExtraData: 130},
+	}, cfg)
+	assert.NotContains(t, cfg.JWT.Keys[0].Secret.String(), "hush", "a secret is never printed")
+}
