@@ -105,12 +105,12 @@ type testAPI struct {
 	observed           []string
 }
 
-func newAPI(t *testing.T, s storage.Store, change ...func(*Settings)) *testAPI {
+func newAPI(t *testing.T, s storage.Reader, change ...func(*Settings)) *testAPI {
 	t.Helper()
 	a := &testAPI{}
 	settings := Settings{
 		Store: s, Authenticate: auth.NewBearer(testToken).Authenticate, Logger: zaptest.NewLogger(t, zaptest.Level(zap.ErrorLevel)),
-		Ping: func(r *http.Request) error { return s.Ping(r.Context()) },
+		Ping: func(r *http.Request) error { return s.(storage.Admin).Ping(r.Context()) },
 		Observe: func(_ *http.Request, endpoint string, status int, took time.Duration) {
 			a.observed = append(a.observed, fmt.Sprintf("%s %d", endpoint, status))
 			assert.GreaterOrEqual(t, took, time.Duration(0))

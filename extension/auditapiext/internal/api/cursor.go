@@ -58,7 +58,7 @@ func encodeCursor(f fingerprint, p activity.Position, backward bool) string {
 
 func decodeCursor(s string, want fingerprint) (p activity.Position, backward bool, err error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	if err != nil || len(b) != cursorSize || b[0] != cursorVersion || b[cursorDirectionAt] > cursorBackward {
+	if err != nil || len(s) != base64.RawURLEncoding.EncodedLen(cursorSize) || b[0] != cursorVersion || b[cursorDirectionAt] > cursorBackward {
 		return p, false, fmt.Errorf("%w: cursor is not one this API gave", activity.ErrInvalid)
 	}
 	if fingerprint(b[2:2+fingerprintSize]) != want {
