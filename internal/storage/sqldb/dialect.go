@@ -21,7 +21,7 @@ type dialect interface {
 	// migrations are the embedded numbered files, oldest first.
 	migrations() ([]migration, error)
 	// rebuildView makes the view for people cover the segments.
-	rebuildView(ctx context.Context, tx execer, segs []segment) error
+	rebuildView(ctx context.Context, tx execer, segments []string) error
 	// reclaim gives some of the space of deleted rows back to the system.
 	reclaim(ctx context.Context, conn execer) error
 	// classify wraps a database error with the sentinel of package storage

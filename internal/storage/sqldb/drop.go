@@ -14,7 +14,7 @@ func (s *store) dropEmpty(ctx context.Context, c *session, r *storage.Retention)
 	if r.DryRun {
 		return nil
 	}
-	segs, err := loadCatalogue(ctx, c.conn)
+	segs, err := c.segments(ctx)
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (s *store) dropEmpty(ctx context.Context, c *session, r *storage.Retention)
 			}
 		}
 	}
-	return s.dialect.rebuildView(ctx, c.conn, left)
+	return s.dialect.rebuildView(ctx, c.conn, left.names())
 }
 
 // dropSegment drops a segment that is really empty: a count that somebody

@@ -23,7 +23,7 @@ func (s *store) Feed(ctx context.Context, scope activity.Scope, after activity.F
 	}
 	var out []activity.Event
 	err := s.read(ctx, func(c *session) error {
-		segs, err := loadCatalogue(ctx, c.conn)
+		segs, err := c.segments(ctx)
 		if err != nil {
 			return err
 		}

@@ -24,11 +24,8 @@ func (c *session) fetch(ctx context.Context, d dialect, hits []hit) ([]storage.R
 		return cmp.Or(cmp.Compare(hits[a].segment, hits[b].segment), cmp.Compare(hits[a].stored, hits[b].stored))
 	})
 	for len(order) > 0 {
-		n := 1
-		for n < min(len(order), activity.MaxLimit) && hits[order[n]].segment == hits[order[0]].segment {
-			n++
-		}
-		if err := c.fetchRows(ctx, d, hits, order[:n], out); err != nil {
+		n, run := portion(hits, order)
+		if err := c.fetchRows(ctx, d, hits, order[:n], run, out); err != nil {
 			return nil, fmt.Errorf("read rows: %w", err)
 		}
 		order = order[n:]
@@ -36,15 +33,49 @@ func (c *session) fetch(ctx context.Context, d dialect, hits []hit) ([]storage.R
 	return out, nil
 }
 
-// fetchRows reads the rows of some hits of one segment, which order gives by
-// ascending row id.
-func (c *session) fetchRows(ctx context.Context, d dialect, hits []hit, order []int, out []storage.Record) error {
-	stored := make([]int64, len(order))
-	for i, at := range order {
-		stored[i] = hits[at].stored
+// longRun is from how many row ids in a row one range is read instead of each
+// of them. The events of a commit have consecutive row ids.
+const longRun = 32
+
+// portion gives how many of the hits, by ascending row id, one query reads:
+// those of a run of row ids without a gap, or those up to the next run.
+func portion(hits []hit, order []int) (n int, run bool) {
+	start := 0 // of the run that n is in
+	for n = 1; n < min(len(order), activity.MaxLimit); n++ {
+		last, next := &hits[order[n-1]], &hits[order[n]]
+		same := next.segment == last.segment
+		if same && next.stored == last.stored+1 {
+			if n-start+1 >= longRun && start > 0 {
+				return start, false
+			}
+			continue
+		}
+		if start == 0 && n >= longRun {
+			return n, true
+		}
+		if !same {
+			return n, false
+		}
+		start = n
 	}
+	return n, start == 0 && n >= longRun
+}
+
+// fetchRows reads the rows of some hits of one segment, which order gives by
+// ascending row id; in a run they follow each other without a gap.
+func (c *session) fetchRows(ctx context.Context, d dialect, hits []hit, order []int, run bool, out []storage.Record) error {
 	b := &builder{dialect: d}
-	b.add("SELECT ", selectList, " FROM ", hits[order[0]].segment, " WHERE stored_ns IN ", b.list(padded(stored)), " ORDER BY stored_ns")
+	b.add("SELECT ", selectList, " FROM ", hits[order[0]].segment, " WHERE stored_ns ")
+	if run {
+		b.add("BETWEEN ", b.arg(hits[order[0]].stored), " AND ", b.arg(hits[order[len(order)-1]].stored))
+	} else {
+		stored := make([]int64, len(order))
+		for i, at := range order {
+			stored[i] = hits[at].stored
+		}
+		b.add("IN ", b.list(padded(stored)))
+	}
+	b.add(" ORDER BY stored_ns")
 	return c.query(ctx, b, func(row []driver.Value) error {
 		for len(order) > 0 && hits[order[0]].stored != row[storedColumn] {
 			order = order[1:] // deleted since the search

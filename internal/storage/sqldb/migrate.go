@@ -117,7 +117,7 @@ func migrate(ctx context.Context, tx *sql.Tx, d dialect, all []migration) error 
 	if err != nil || have >= len(all) {
 		return err
 	}
-	segs, err := currentSegments(ctx, tx, have)
+	segs, err := segmentNames(ctx, tx, have)
 	if err != nil {
 		return d.classify(err)
 	}
@@ -147,14 +147,31 @@ func checkVersion(ctx context.Context, db execer, d dialect, mine int) (int, err
 	return have, nil
 }
 
-func currentSegments(ctx context.Context, tx *sql.Tx, version int) (catalogue, error) {
+func segmentNames(ctx context.Context, tx *sql.Tx, version int) (out []string, err error) {
 	if version == 0 {
 		return nil, nil
 	}
-	return loadCatalogue(ctx, tx)
+	return texts(ctx, tx, "SELECT name FROM segments ORDER BY lo_ns")
 }
 
-func (m *migration) apply(ctx context.Context, tx *sql.Tx, d dialect, segs []segment) error {
+// texts gives the rows of a query of one text column.
+func texts(ctx context.Context, tx execer, query string) (out []string, err error) {
+	rows, err := tx.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, rows.Err()
+}
+
+func (m *migration) apply(ctx context.Context, tx *sql.Tx, d dialect, segments []string) error {
 	for _, s := range m.statements {
 		if !strings.Contains(s, segmentMark) {
 			if _, err := tx.ExecContext(ctx, s); err != nil {
@@ -167,8 +184,8 @@ func (m *migration) apply(ctx context.Context, tx *sql.Tx, d dialect, segs []seg
 		if err := b.exec(ctx, tx); err != nil {
 			return fmt.Errorf("keep the recipe of a segment: %w", err)
 		}
-		for i := range segs {
-			if _, err := tx.ExecContext(ctx, strings.ReplaceAll(s, segmentMark, segs[i].name)); err != nil {
+		for _, name := range segments {
+			if _, err := tx.ExecContext(ctx, strings.ReplaceAll(s, segmentMark, name)); err != nil {
 				return fmt.Errorf("%s: %w", firstLine(s), err)
 			}
 		}
@@ -185,9 +202,9 @@ func firstLine(s string) string {
 
 // makeSegment creates a segment from the recipe in the database.
 func makeSegment(ctx context.Context, tx execer, d dialect, s *segment) error {
-	recipe, err := segmentRecipe(ctx, tx)
+	recipe, err := texts(ctx, tx, "SELECT statement FROM segment_ddl ORDER BY position")
 	if err != nil {
-		return err
+		return fmt.Errorf("read the recipe of a segment: %w", err)
 	}
 	for _, statement := range recipe {
 		if _, err := tx.ExecContext(ctx, strings.ReplaceAll(statement, segmentMark, s.name)); err != nil {
@@ -200,22 +217,6 @@ func makeSegment(ctx context.Context, tx execer, d dialect, s *segment) error {
 		return fmt.Errorf("list segment %s: %w", s.name, err)
 	}
 	return nil
-}
-
-func segmentRecipe(ctx context.Context, tx execer) (out []string, err error) {
-	rows, err := tx.QueryContext(ctx, "SELECT statement FROM segment_ddl ORDER BY position")
-	if err != nil {
-		return nil, fmt.Errorf("read the recipe of a segment: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			return nil, fmt.Errorf("read the recipe of a segment: %w", err)
-		}
-		out = append(out, s)
-	}
-	return out, rows.Err()
 }
 
 // Print writes the statements of every migration, for review before an

@@ -4,9 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
-	"iter"
 	"slices"
-	"time"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
@@ -20,7 +18,7 @@ func (s *store) Get(ctx context.Context, scope activity.Scope, id activity.ID) (
 		return e, activity.ErrNotFound
 	}
 	err := s.read(ctx, func(c *session) error {
-		segs, err := loadCatalogue(ctx, c.conn)
+		segs, err := c.segments(ctx)
 		if err != nil {
 			return err
 		}
@@ -141,68 +139,4 @@ func makePage(q *activity.Query, records []storage.Record, more bool, stop *curs
 		page.Next, page.Previous = behind, ahead
 	}
 	return page
-}
-
-// scanBatch is how many events one short read of a scan gives, and scanTime how
-// long it may look for them: no read transaction outlives a second, or the
-// write-ahead log could not be copied back.
-const (
-	scanBatch = 1000
-	scanTime  = 300 * time.Millisecond
-)
-
-// Scan implements storage.Reader.
-func (s *store) Scan(ctx context.Context, scope activity.Scope, q activity.Query) iter.Seq2[storage.Record, error] {
-	return func(yield func(storage.Record, error) bool) {
-		if err := checkFilters(&q); err != nil {
-			yield(storage.Record{}, err)
-			return
-		}
-		if scope.Empty() {
-			return
-		}
-		if q.Order != activity.NewestFirst {
-			q.Order = activity.OldestFirst
-		}
-		q.Limit, q.Offset, q.Budget, q.Backward = scanBatch, 0, scanTime, false
-		at := cursor{place: placeOf(q.After), set: !q.After.IsZero()}
-		for more := true; more; {
-			var records []storage.Record
-			var err error
-			if records, at, more, err = s.scanOnce(ctx, scope, &q, at); err != nil {
-				yield(storage.Record{}, fmt.Errorf("scan: %w", err))
-				return
-			}
-			for i := range records {
-				if !yield(records[i], nil) {
-					return
-				}
-			}
-		}
-	}
-}
-
-func (s *store) scanOnce(ctx context.Context, scope activity.Scope, q *activity.Query, at cursor) (records []storage.Record, next cursor, more bool, err error) {
-	err = s.read(ctx, func(c *session) error {
-		x, err := s.newSearch(ctx, c, scope, q)
-		if err != nil {
-			return err
-		}
-		hits, stop, err := x.run(ctx, at, scanBatch)
-		if err != nil {
-			return err
-		}
-		if records, err = c.fetch(ctx, s.dialect, hits); err != nil {
-			return err
-		}
-		switch {
-		case stop != nil:
-			next, more = *stop, true
-		case len(hits) == scanBatch:
-			last := hits[len(hits)-1]
-			next, more = cursor{place: last.place, segment: last.segment, set: true}, true
-		}
-		return nil
-	})
-	return records, next, more, err
 }

@@ -43,7 +43,7 @@ type hit struct {
 }
 
 func (s *store) newSearch(ctx context.Context, c *session, scope activity.Scope, q *activity.Query) (*search, error) {
-	segs, err := loadCatalogue(ctx, c.conn)
+	segs, err := c.segments(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +64,9 @@ func (x *search) spent() bool { return !x.deadline.IsZero() && time.Now().After(
 // run gives up to want hits in order. stop is set when the budget was spent
 // first: everything up to it has been searched.
 func (x *search) run(ctx context.Context, from cursor, want int) (hits []hit, stop *cursor, err error) {
+	if from.segment != "" && !x.segments.has(from.segment) {
+		from.segment = "" // retention has dropped it since
+	}
 	groups := x.groups(from)
 	for i, group := range groups {
 		hits, stop, err = x.merge(ctx, group, from, hits, want)

@@ -2,7 +2,7 @@ package sqldb
 
 import (
 	"context"
-	"errors"
+	"database/sql/driver"
 	"fmt"
 	"math"
 	"slices"
@@ -26,25 +26,35 @@ type segment struct {
 // overlap; there may be gaps.
 type catalogue []segment
 
-const segmentColumns = "name, lo_ns, hi_ns, event_count, max_datetime_ns, first_stored_ns, last_stored_ns"
-
-func loadCatalogue(ctx context.Context, db execer) (c catalogue, err error) {
-	rows, err := db.QueryContext(ctx, "SELECT "+segmentColumns+" FROM segments ORDER BY lo_ns")
+func (c *session) segments(ctx context.Context) (out catalogue, err error) {
+	b := &builder{}
+	b.add("SELECT name, lo_ns, hi_ns, event_count, max_datetime_ns, first_stored_ns, last_stored_ns FROM segments ORDER BY lo_ns")
+	err = c.query(ctx, b, func(row []driver.Value) error {
+		var seg segment
+		seg.name, _ = row[0].(string) // the table is STRICT
+		for i, p := range []*int64{&seg.lo, &seg.hi, &seg.events, &seg.maxDatetime, &seg.firstStored, &seg.lastStored} {
+			*p, _ = row[i+1].(int64)
+		}
+		out = append(out, seg)
+		return nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read the list of segments: %w", err)
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var s segment
-		if err := rows.Scan(&s.name, &s.lo, &s.hi, &s.events, &s.maxDatetime, &s.firstStored, &s.lastStored); err != nil {
-			return nil, fmt.Errorf("read the list of segments: %w", err)
-		}
-		c = append(c, s)
+	return out, nil
+}
+
+func (c catalogue) names() []string {
+	out := make([]string, len(c))
+	for i := range c {
+		out[i] = c[i].name
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read the list of segments: %w", err)
-	}
-	return c, nil
+	return out
+}
+
+// has reports whether there is a segment of that name.
+func (c catalogue) has(name string) bool {
+	return slices.ContainsFunc(c, func(s segment) bool { return s.name == name })
 }
 
 // find gives the index of the segment that is home to the datetime, or of the

@@ -60,17 +60,17 @@ func (*sqliteDialect) migrations() ([]migration, error) {
 
 // rebuildView covers the newest segments with one view, for people with the
 // sqlite3 shell.
-func (*sqliteDialect) rebuildView(ctx context.Context, tx execer, segs []segment) error {
+func (*sqliteDialect) rebuildView(ctx context.Context, tx execer, segments []string) error {
 	if _, err := tx.ExecContext(ctx, "DROP VIEW IF EXISTS activity_events"); err != nil {
 		return fmt.Errorf("drop the view: %w", err)
 	}
-	if len(segs) == 0 {
+	if len(segments) == 0 {
 		return nil
 	}
-	segs = segs[max(0, len(segs)-viewSegments):]
-	parts := make([]string, len(segs))
-	for i := range segs {
-		parts[i] = "SELECT datetime, " + selectList + " FROM " + segs[i].name
+	segments = segments[max(0, len(segments)-viewSegments):]
+	parts := make([]string, len(segments))
+	for i, name := range segments {
+		parts[i] = "SELECT datetime, " + selectList + " FROM " + name
 	}
 	if _, err := tx.ExecContext(ctx, "CREATE VIEW activity_events AS "+strings.Join(parts, " UNION ALL ")); err != nil {
 		return fmt.Errorf("make the view: %w", err)

@@ -78,7 +78,7 @@ func (w *writer) ready(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if w.catalogue, err = loadCatalogue(ctx, s.conn); err == nil {
+	if w.catalogue, err = s.segments(ctx); err == nil {
 		err = s.conn.QueryRowContext(ctx, "SELECT last_stored_ns FROM store_state").Scan(&w.lastStored)
 	}
 	if err != nil {
@@ -154,7 +154,7 @@ func (w *writer) home(ctx context.Context, s *session, datetime int64) (*segment
 		return nil, err
 	}
 	w.catalogue = slices.Insert(w.catalogue, i, seg)
-	if err := w.store.dialect.rebuildView(ctx, s.conn, w.catalogue); err != nil {
+	if err := w.store.dialect.rebuildView(ctx, s.conn, w.catalogue.names()); err != nil {
 		return nil, err
 	}
 	w.store.logger.Info("A segment begins", zap.String("segment", seg.name), zap.Int64("lo_ns", seg.lo), zap.Int64("hi_ns", seg.hi))
