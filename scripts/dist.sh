@@ -14,4 +14,4 @@ for arch in amd64 arm64; do
     go build -trimpath -ldflags "-s -w -X main.version=$version" -o "$out/${tool}_${version}_linux_$arch" "./cmd/$tool"
   done
 done
-(cd "$out" && sha256sum ./* | sed 's| \./| |' >SHA256SUMS && cat SHA256SUMS)
+(cd "$out" && sha256sum otelcol-* audit* >SHA256SUMS && cat SHA256SUMS)

@@ -32,13 +32,14 @@ func pages(ctx context.Context, c *collector, r *report) error {
 	for _, list := range []struct {
 		name, path string
 		query      url.Values
+		sample     string // filter by this column of an event that is there
 		deep       bool
 	}{
 		{name: "request events, first page", path: "request-events"},
 		{name: "request events, deep by cursor", path: "request-events", deep: true},
-		{name: "crud events of a user", path: "crud-events", query: url.Values{"user_id": {"7"}}},
-		{name: "request events of an address", path: "request-events", query: url.Values{"remote_ip": {"192.0.2.7"}}},
-		{name: "crud events of an object", path: "crud-events", query: url.Values{"object_id": {"3"}}},
+		{name: "crud events of a user", path: "crud-events", sample: "user_id"},
+		{name: "request events of an address", path: "request-events", sample: "remote_ip"},
+		{name: "crud events of an object", path: "crud-events", sample: "object_id"},
 		{name: "failed logins", path: "login-events", query: url.Values{"login_type": {"login_failed"}}},
 		{name: "slowest requests", path: "request-events", query: url.Values{"ordering": {"-response_time_ms"}}},
 	} {
@@ -47,6 +48,13 @@ func pages(ctx context.Context, c *collector, r *report) error {
 			q[k] = v
 		}
 		at := "http://" + c.api + "/api/activity/" + list.path + "/"
+		if list.sample != "" {
+			value, err := sampleOf(ctx, at, list.sample)
+			if err != nil {
+				return fmt.Errorf("%s: %w", list.name, err)
+			}
+			q.Set(list.sample, value)
+		}
 		row, err := measureList(ctx, at, q, list.deep)
 		if err != nil {
 			return fmt.Errorf("%s: %w", list.name, err)
@@ -55,6 +63,25 @@ func pages(ctx context.Context, c *collector, r *report) error {
 		r.lists = append(r.lists, row)
 	}
 	return nil
+}
+
+// sampleOf gives the value of a column in the first of the newest events that
+// has one.
+func sampleOf(ctx context.Context, at, column string) (string, error) {
+	p, err := fetchPage(ctx, at, url.Values{"page_size": {"100"}})
+	if err != nil {
+		return "", err
+	}
+	for _, raw := range p.Results {
+		var row map[string]any
+		if err := json.Unmarshal(raw, &row); err != nil {
+			return "", err
+		}
+		if value, ok := row[column].(string); ok && value != "" {
+			return value, nil
+		}
+	}
+	return "", fmt.Errorf("none of the newest events has a %s", column)
 }
 
 func measureList(ctx context.Context, at string, q url.Values, deep bool) (listRow, error) {
