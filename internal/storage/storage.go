@@ -99,6 +99,10 @@ type Retainer interface {
 	// DeleteBefore deletes, oldest first, at most Limit events with datetime
 	// below Before, in one transaction. Events for which Hold is true stay and
 	// are counted. Call it until More is false, passing Next as After.
+	//
+	// When every tenant and kind goes and nothing can be held, a driver may drop
+	// a whole partition at once, with more than Limit events, where that is
+	// cheaper than deleting Limit of them. A dry run needs no writing store.
 	DeleteBefore(ctx context.Context, scope activity.Scope, r Retention) (RetentionResult, error)
 }
 

@@ -22,8 +22,9 @@ type dialect interface {
 	migrations() ([]migration, error)
 	// rebuildView makes the view for people cover the segments.
 	rebuildView(ctx context.Context, tx execer, segments []string) error
-	// reclaim gives some of the space of deleted rows back to the system.
-	reclaim(ctx context.Context, conn execer) error
+	// reclaim gives a portion of the space of deleted rows back to the system,
+	// and reports whether there is more.
+	reclaim(ctx context.Context, conn execer) (more bool, err error)
 	// classify wraps a database error with the sentinel of package storage
 	// that it stands for.
 	classify(err error) error

@@ -152,7 +152,9 @@ func (s *store) Ping(ctx context.Context) error {
 func (s *store) Capabilities() storage.Capabilities {
 	return storage.Capabilities{
 		Name: s.dialect.name(), DetectsDuplicates: true, Contains: true, OrderByResponseTime: true,
-		Count: true, Aggregate: true, Feed: true, Retention: s.writer != nil, Erasure: s.writer != nil,
+		Count: true, Aggregate: true, Feed: true,
+		// A read-only store answers dry runs of retention, no more.
+		Retention: s.writer != nil, Erasure: s.writer != nil,
 	}
 }
 

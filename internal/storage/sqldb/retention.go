@@ -10,7 +10,8 @@ import (
 )
 
 // DeleteBefore implements storage.Retainer. A segment that has to go whole is
-// dropped, which costs a fraction of deleting its rows.
+// dropped in one call, whatever the limit: that costs a fraction of deleting its
+// rows. A dry run works on a store opened for reading, too.
 func (s *store) DeleteBefore(ctx context.Context, scope activity.Scope, r storage.Retention) (storage.RetentionResult, error) {
 	var res storage.RetentionResult
 	q := activity.Query{Kinds: r.Kinds, To: r.Before - 1, Order: activity.OldestFirst}
@@ -20,9 +21,6 @@ func (s *store) DeleteBefore(ctx context.Context, scope activity.Scope, r storag
 	if err := checkFilters(&q); err != nil || scope.Empty() {
 		return res, err
 	}
-	if s.writer == nil {
-		return res, fmt.Errorf("delete: %w", storage.ErrReadOnly)
-	}
 	if r.DryRun {
 		err := s.read(ctx, func(c *session) (err error) {
 			res, err = s.deleteOnce(ctx, c, scope, &q, &r)
@@ -30,9 +28,19 @@ func (s *store) DeleteBefore(ctx context.Context, scope activity.Scope, r storag
 		})
 		return res, err
 	}
+	if s.writer == nil {
+		return res, fmt.Errorf("delete old events: %w", storage.ErrReadOnly)
+	}
 	err := s.write(ctx, func(ctx context.Context, c *session) (err error) {
-		res, err = s.deleteOnce(ctx, c, scope, &q, &r)
-		return err
+		if wholeSegments(scope, &r) {
+			if res, err = s.dropOldest(ctx, c, &r); err != nil || res.More {
+				return err
+			}
+		}
+		if res, err = s.deleteOnce(ctx, c, scope, &q, &r); err != nil {
+			return err
+		}
+		return s.dropEmpty(ctx, c, &r)
 	})
 	if err != nil {
 		return storage.RetentionResult{}, fmt.Errorf("delete old events: %w", err)
@@ -78,11 +86,11 @@ func (s *store) deleteOnce(ctx context.Context, c *session, scope activity.Scope
 			at = cursor{place: last.place, segment: last.segment, set: true}
 		}
 		if len(hits) < n {
-			return res, s.dropEmpty(ctx, c, r)
+			return res, nil
 		}
 	}
 	res.More = true
-	return res, s.dropEmpty(ctx, c, r)
+	return res, nil
 }
 
 // release deletes the hits that are not held.

@@ -31,7 +31,7 @@ const (
 	pageSize      = 4096
 	// readerCacheKiB is the page cache of one reader.
 	readerCacheKiB = 16 << 10
-	// reclaimPages is how much one retention step gives back: 8 MiB, some
+	// reclaimPages is how much one portion of reclaiming is: 8 MiB, some
 	// milliseconds.
 	reclaimPages = 2048
 	// viewSegments bounds the view for people: SQLite joins at most 500 tables
@@ -78,11 +78,13 @@ func (*sqliteDialect) rebuildView(ctx context.Context, tx execer, segments []str
 	return nil
 }
 
-func (*sqliteDialect) reclaim(ctx context.Context, conn execer) error {
+func (*sqliteDialect) reclaim(ctx context.Context, conn execer) (more bool, err error) {
 	if _, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", reclaimPages)); err != nil {
-		return fmt.Errorf("give space back: %w", err)
+		return false, err
 	}
-	return nil
+	var free int64
+	err = conn.QueryRowContext(ctx, "PRAGMA freelist_count").Scan(&free)
+	return free > 0, err
 }
 
 // prepareFiles makes the folder and an empty database that only its owner can
