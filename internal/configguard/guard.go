@@ -58,6 +58,7 @@ func (g *guard) pipeline(name string, conf map[string]any) {
 	}
 	g.order(p)
 	g.delivery(p)
+	g.listeners(p)
 	for _, id := range p.receivers {
 		if typeOf(id) == "kafka" {
 			g.kafkaReceiver(id)

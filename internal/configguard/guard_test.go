@@ -48,7 +48,30 @@ func TestCheckRefuses(t *testing.T) {
 		"extensions::redis_storage",
 		"exporters::auditclickhouse::async_insert",
 		"service::pipelines::logs/relay::exporters::kafka",
+		"receivers::otlp::protocols::grpc::endpoint",
 	}, where)
+}
+
+func TestOpenListenersNeedAuth(t *testing.T) {
+	f := func(listener, extension map[string]any, want int) {
+		t.Helper()
+		conf := map[string]any{
+			"receivers":  map[string]any{"otlp/in": map[string]any{"protocols": map[string]any{"http": listener}}},
+			"extensions": map[string]any{"auditapi": extension},
+			"service": map[string]any{"pipelines": map[string]any{"logs": map[string]any{
+				"receivers": []any{"otlp/in"}, "processors": []any{"enrich", "integrity"}, "exporters": []any{"auditsql"},
+			}}},
+		}
+		assert.Len(t, Check(conf), want)
+	}
+	open := map[string]any{"endpoint": "0.0.0.0:4318"}
+	f(open, nil, 1)
+	f(open, map[string]any{"allow_unauthenticated": true}, 0)
+	f(nil, nil, 0)
+	f(map[string]any{"endpoint": "[::1]:4318"}, nil, 0)
+	f(map[string]any{"endpoint": "0.0.0.0:4318", "auth": map[string]any{"authenticator": "bearertokenauth"}}, nil, 0)
+	f(map[string]any{"endpoint": "0.0.0.0:4318", "tls": map[string]any{"client_ca_file": "ca.pem"}}, nil, 0)
+	f(map[string]any{"endpoint": "0.0.0.0:4318", "tls": map[string]any{"cert_file": "cert.pem"}}, nil, 1)
 }
 
 func TestDurationReadsEveryForm(t *testing.T) {
