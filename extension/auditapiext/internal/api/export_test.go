@@ -21,6 +21,7 @@ import (
 
 func TestExportsHoldTheRowsOfTheList(t *testing.T) {
 	onStores(t, func(t *testing.T, s storage.Store) {
+		t.Helper()
 		a := newAPI(t, s)
 		for _, k := range activity.Kinds() {
 			events := newEvents(k, 3)
@@ -66,6 +67,7 @@ func TestExportsHoldTheRowsOfTheList(t *testing.T) {
 
 func TestExportsOfNothing(t *testing.T) {
 	onStores(t, func(t *testing.T, s storage.Store) {
+		t.Helper()
 		a := newAPI(t, s)
 		assert.Equal(t, "[]\n", a.do(t, http.MethodGet, "crud-events/export_json").Body.String())
 		assert.Empty(t, a.do(t, http.MethodGet, "crud-events/export_ndjson").Body.String())

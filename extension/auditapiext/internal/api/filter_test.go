@@ -76,6 +76,7 @@ func absent(p *filterParam, name string) (v string, ok bool) {
 
 func TestEveryFilterAnswers(t *testing.T) {
 	onStores(t, func(t *testing.T, s storage.Store) {
+		t.Helper()
 		a := newAPI(t, s)
 		for _, k := range activity.Kinds() {
 			e := newEvent(k, 1)
@@ -192,6 +193,7 @@ func TestFilterValuesThatAreNone(t *testing.T) {
 
 func TestTextThatLooksLikeALanguageIsText(t *testing.T) {
 	onStores(t, func(t *testing.T, s storage.Store) {
+		t.Helper()
 		a := newAPI(t, s)
 		hostile := []string{`' OR 1=1 --`, `"; DROP TABLE x`, "%", "_", `\`, "a%b_c", "é", "\x00", "\xff y", "$(id)", "<script>"}
 		events := newEvents(activity.KindSystem, len(hostile)+1)
@@ -213,6 +215,7 @@ func TestTextThatLooksLikeALanguageIsText(t *testing.T) {
 
 func TestSearchLooksIntoItsColumns(t *testing.T) {
 	onStores(t, func(t *testing.T, s storage.Store) {
+		t.Helper()
 		a := newAPI(t, s)
 		for _, k := range activity.Kinds() {
 			fields := searched(k)
@@ -231,6 +234,7 @@ func TestSearchLooksIntoItsColumns(t *testing.T) {
 
 func TestTimesTenantsAndPresets(t *testing.T) {
 	onStores(t, func(t *testing.T, s storage.Store) {
+		t.Helper()
 		a := newAPI(t, s)
 		events := newEvents(activity.KindLogin, 4)
 		events[1].Datetime = clock.AddDate(0, 0, -1).UnixNano()

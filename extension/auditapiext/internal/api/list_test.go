@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -44,6 +43,7 @@ func idsOfPages(pages []*listAnswer) []string {
 
 func TestLinksLeadThroughEveryEventBothWays(t *testing.T) {
 	onStores(t, func(t *testing.T, s storage.Store) {
+		t.Helper()
 		a := newAPI(t, s)
 		events := newEvents(activity.KindRequest, 23)
 		events[7].Datetime = events[8].Datetime // a tie
@@ -81,6 +81,7 @@ func TestLinksLeadThroughEveryEventBothWays(t *testing.T) {
 
 func TestNextCursorGoesOnWithTheSameQuery(t *testing.T) {
 	onStores(t, func(t *testing.T, s storage.Store) {
+		t.Helper()
 		a := newAPI(t, s)
 		events := newEvents(activity.KindCRUD, 7)
 		write(t, s, events...)
@@ -169,6 +170,7 @@ func TestASpentBudgetAnswersWhatWasFound(t *testing.T) {
 
 func TestGetOneEvent(t *testing.T) {
 	onStores(t, func(t *testing.T, s storage.Store) {
+		t.Helper()
 		a := newAPI(t, s)
 		e := newEvent(activity.KindLogin, 3)
 		write(t, s, e)
@@ -194,6 +196,6 @@ func TestLinksNameTheHostAndSchemeOfTheRequest(t *testing.T) {
 		assert.Equal(t, host, u.Host)
 		assert.Equal(t, "datetime", u.Query().Get("ordering"))
 		assert.Equal(t, "17", u.Query().Get("search"))
-		assert.Equal(t, fmt.Sprintf("%s/crud-events/", Root), u.Path)
+		assert.Equal(t, Root+"/crud-events/", u.Path)
 	}
 }

@@ -63,6 +63,7 @@ func keysOf(t *testing.T, row []byte) []string {
 
 func TestRowsHaveTheKeysOfTheReplacedPackageFirst(t *testing.T) {
 	onStores(t, func(t *testing.T, s storage.Store) {
+		t.Helper()
 		a := newAPI(t, s)
 		for _, k := range activity.Kinds() {
 			e := newEvent(k, 1)

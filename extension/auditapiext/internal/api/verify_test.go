@@ -25,6 +25,7 @@ func (a *testAPI) report(t *testing.T, path string) *report {
 
 func TestReportNamesWhatIsNotAsItWasSealed(t *testing.T) {
 	onStores(t, func(t *testing.T, s storage.Store) {
+		t.Helper()
 		a := newAPI(t, s)
 		events := newEvents(activity.KindCRUD, 6)
 		events[1].Message = "changed by hand"

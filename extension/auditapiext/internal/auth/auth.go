@@ -2,7 +2,6 @@
 package auth
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -38,17 +37,4 @@ func (b *Bearer) Authenticate(r *http.Request) (activity.Scope, error) {
 		return activity.Scope{}, ErrUnauthenticated
 	}
 	return activity.AllTenants(), nil
-}
-
-type scopeKey struct{}
-
-// WithScope remembers the scope of an authenticated caller.
-func WithScope(ctx context.Context, s activity.Scope) context.Context {
-	return context.WithValue(ctx, scopeKey{}, s)
-}
-
-// Scope gives the caller's scope; without one it matches nothing.
-func Scope(ctx context.Context) activity.Scope {
-	s, _ := ctx.Value(scopeKey{}).(activity.Scope)
-	return s
 }
