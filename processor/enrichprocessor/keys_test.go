@@ -149,6 +149,8 @@ func TestPublicKeyNeverVerifiesHMAC(t *testing.T) {
 	for _, pair := range []crypto.Signer{rsaKey(t), ecKey(t, elliptic.P256())} {
 		public := publicPEM(t, pair)
 		block, _ := pem.Decode([]byte(public))
+		_, err := loadKeys([]KeyConfig{{PublicKey: public, Algorithms: []string{"HS256"}}})
+		require.ErrorContains(t, err, "HS256 does not go with", "not even when the configuration was never validated")
 		e := started(t, withKeys(KeyConfig{PublicKey: public}, KeyConfig{Secret: testSecret}))
 		for _, secret := range []string{public, public[:len(public)-1], string(block.Bytes)} {
 			for _, m := range []jwt.SigningMethod{jwt.SigningMethodHS256, jwt.SigningMethodHS384, jwt.SigningMethodHS512} {

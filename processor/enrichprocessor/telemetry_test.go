@@ -160,7 +160,8 @@ func TestConcurrentRequests(t *testing.T) {
 				ld := logsOf(ev, authorization(tokens[n]))
 				_, err := e.process(context.Background(), ld)
 				events, decodeErr := activitylogs.Events(ld)
-				if !assert.NoError(t, errors.Join(err, decodeErr)) || !assert.Len(t, events, 1) {
+				if err := errors.Join(err, decodeErr); err != nil || len(events) != 1 {
+					t.Errorf("%d events: %v", len(events), err)
 					return
 				}
 				assert.Equal(t, users[n], events[0].UserID)
