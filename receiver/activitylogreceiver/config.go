@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -46,6 +47,12 @@ const (
 	defaultMaxAge      = 10 * 365 * 24 * time.Hour
 )
 
+// maxMemory bounds the product of body size and requests: 1 TiB.
+const maxMemory = 1 << 40
+
+// decompressors need little memory, whatever they are given. "" is none.
+var decompressors = []string{"", "gzip", "zlib", "deflate"}
+
 func createDefaultConfig() component.Config {
 	server := confighttp.NewDefaultServerConfig()
 	server.NetAddr.Endpoint = defaultEndpoint
@@ -81,6 +88,15 @@ func (c *Config) Validate() error {
 	}
 	if c.Server.MaxRequestBodySize < 1 {
 		errs = append(errs, fmt.Errorf("max_request_body_size: want at least 1 byte, got %d", c.Server.MaxRequestBodySize))
+	}
+	if c.MaxConcurrentRequests > 0 && c.Server.MaxRequestBodySize > maxMemory/int64(c.MaxConcurrentRequests) {
+		errs = append(errs, fmt.Errorf("max_request_body_size x max_concurrent_requests: want at most %d bytes, which requests may then hold", int64(maxMemory)))
+	}
+	for _, name := range c.Server.CompressionAlgorithms {
+		if !slices.Contains(decompressors, name) {
+			errs = append(errs, fmt.Errorf("compression_algorithms: want some of %q, got %q; "+
+				"the memory of another decompressor follows what clients send", decompressors, name))
+		}
 	}
 	if c.Server.ReadTimeout <= 0 {
 		errs = append(errs, fmt.Errorf("read_timeout: want more than 0, or slow clients hold every slot, got %s", c.Server.ReadTimeout))

