@@ -104,6 +104,7 @@ func TestScanEndsWithItsCaller(t *testing.T) {
 		break // what was read ahead is given up: goleak looks
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	n := 0
 	var last error
 	for _, err := range st.Scan(ctx, activity.AllTenants(), activity.Query{}) {
