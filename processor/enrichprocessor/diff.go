@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
@@ -12,6 +13,7 @@ import (
 // said it itself. The object after becomes the snapshot when there is none.
 func (e *enricher) diff(in *intake) {
 	ev := &in.event
+	in.before, in.after = present(in.before), present(in.after)
 	if in.before == "" && in.after == "" {
 		return
 	}
@@ -34,6 +36,15 @@ func (e *enricher) diff(in *intake) {
 		return
 	}
 	ev.ChangedFields = changes
+}
+
+// present makes nothing of a null: what was created has no before, and what was
+// deleted no after.
+func present(text string) string {
+	if strings.TrimSpace(text) == "null" {
+		return ""
+	}
+	return text
 }
 
 // changedFields gives {"field": [old, new]}, sorted by field, "" for no change;

@@ -63,7 +63,8 @@ func TestDiff(t *testing.T) {
 		{name: "secrets", before: `{"pwd":"a","b":{"token":1}}`, after: `{"pwd":"b","b":{"token":2}}`, snapshot: `{"pwd":"***","b":{"token":"***"}}`, changes: `{"b":[{"token":"***"},{"token":"***"}],"pwd":["***","***"]}`},
 		{name: "lists", before: `[1]`, after: `[2]`, snapshot: `[2]`, extra: `{"_diff":"before and after are not two JSON objects"}`},
 		{name: "no JSON", before: `{"a":1}`, after: `{"a":`, snapshot: `"{\"a\":"`, extra: `{"_diff":"before and after are not two JSON objects"}`},
-		{name: "null", before: `{"a":1}`, after: `null`, snapshot: `null`, extra: `{"_diff":"before and after are not two JSON objects"}`},
+		{name: "deleted", before: `{"a":1}`, after: ` null `, snapshot: `{"a":1}`},
+		{name: "created", before: `null`, after: `{"a":1}`, snapshot: `{"a":1}`},
 		{name: "too deep", before: deep, after: `{"a":1}`, extra: `{"_diff":"before or after is nested too deep"}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
