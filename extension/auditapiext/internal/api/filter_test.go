@@ -14,6 +14,7 @@ import (
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/storagetest"
 )
 
 // sample is a value of the filter that the event has; ok is false when it has none.
@@ -285,4 +286,20 @@ func TestTimesTenantsAndPresets(t *testing.T) {
 			assert.Equal(t, ids, a.list(t, query).ids(), query)
 		}
 	})
+}
+
+func TestAnAddressIsFoundInAnySpelling(t *testing.T) {
+	s := storagetest.NewMemory()
+	a := newAPI(t, s)
+	events := newEvents(activity.KindCORS, 3)
+	events[1].RemoteIP, events[2].RemoteIP = "2001:db8::1", "unix socket"
+	write(t, s, events...)
+	for i, spellings := range [][]string{{"192.0.2.7", "::ffff:192.0.2.7"}, {"2001:db8::1", "2001:DB8:0:0::1"}, {"unix socket"}} {
+		for _, spelling := range spellings {
+			for _, name := range []string{"remote_ip", "remote_ip__in"} {
+				got := a.list(t, "cors-events/?"+name+"="+url.QueryEscape(spelling)).ids()
+				assert.Equal(t, []string{events[i].ID.String()}, got, spelling)
+			}
+		}
+	}
 }
