@@ -1,5 +1,15 @@
 // Package open turns a configuration into a store: the only package that
 // imports every driver.
+//
+// Store opens it once and gives the error; auditctl uses it. Handle is for
+// components of a running collector: a database that is away at the start, or a
+// disk that is full, is tried again with growing pauses (200 ms to 15 s) while
+// callers get storage.ErrRetryable, so that their clients keep what they have.
+// What waiting cannot mend (storage.ErrLocked, storage.ErrSchemaTooNew,
+// activity.ErrInvalid) is returned at once, and ends the start of the collector.
+//
+// A driver is added here and nowhere else: its configuration beside sqldb's, and
+// one more case in Store.
 package open
 
 import (

@@ -152,9 +152,9 @@ func (x *search) cut(ctx context.Context, st *stream, s span, n int) (part, rest
 
 func (x *search) placeColumns() string {
 	if len(x.plan.ordered) == 3 {
-		return "response_time_us, datetime_ns, id, stored_ns"
+		return "stored_ns, datetime_ns, id, response_time_us"
 	}
-	return "0, datetime_ns, id, stored_ns"
+	return "stored_ns, datetime_ns, id"
 }
 
 // fill reads the next heads of a stream whose buffer is used up.
@@ -201,11 +201,13 @@ func (x *search) readHeads(ctx context.Context, b *builder) ([]head, error) {
 	var out []head
 	err := x.session.query(ctx, b, func(row []driver.Value) error {
 		var h head
-		h.value, _ = row[0].(int64) // the tables are STRICT: every value is of its column's type
+		h.stored, _ = row[0].(int64) // the tables are STRICT: every value is of its column's type
 		h.datetime, _ = row[1].(int64)
 		id, _ := row[2].([]byte)
 		h.id = string(id)
-		h.stored, _ = row[3].(int64)
+		if len(row) > 3 {
+			h.value, _ = row[3].(int64)
+		}
 		out = append(out, h)
 		return nil
 	})
