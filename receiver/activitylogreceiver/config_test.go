@@ -1,9 +1,14 @@
 package activitylogreceiver
 
 import (
+	"os"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
@@ -78,6 +83,22 @@ func TestValidate(t *testing.T) {
 		}
 		for _, key := range want {
 			require.ErrorContains(t, err, key, name)
+		}
+	}
+}
+
+func TestMisspeltKeysAreNamed(t *testing.T) {
+	_, err := load(t, "misspelt")
+	require.ErrorContains(t, err, "allow_unauthentic, max_concurrent_request")
+}
+
+func TestTheReadmeListsEveryKey(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	unlisted := []string{"idle_timeout", "keep_alives_enabled", "dialer"} // deprecated, and of no use to a server
+	for _, key := range keysOf(reflect.TypeFor[Config]()) {
+		if !slices.Contains(unlisted, key) {
+			assert.True(t, strings.Contains(string(readme), "`"+key+"`"), key)
 		}
 	}
 }
