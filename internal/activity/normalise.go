@@ -72,7 +72,7 @@ func Normalise(e *Event, l *Limits) (cut int) {
 		}
 		limit := l.of(f)
 		if fields[f].Type == TypeJSON {
-			if !json.Valid([]byte(*s)) {
+			if !ValidJSON(*s) {
 				*s = quoteJSON(*s)
 			}
 			if limit > 0 && len(*s) > limit {

@@ -76,10 +76,12 @@ func Set(e *activity.Event, key string, v pcommon.Value) (known bool, err error)
 }
 
 func (r *row) set(e *activity.Event, v pcommon.Value) bool {
+	if r.form == formText { // most of them
+		s := v.Str()
+		return (s != "" || v.Type() == pcommon.ValueTypeStr) && assign(e.Text(r.field), s)
+	}
 	t := v.Type()
 	switch r.form {
-	case formText:
-		return t == pcommon.ValueTypeStr && assign(e.Text(r.field), v.Str())
 	case formInt:
 		return t == pcommon.ValueTypeInt && assign(e.Int(r.field), v.Int())
 	case formOpt:

@@ -53,8 +53,7 @@ func appendMap(dst []byte, e *activity.Event, schema []entry) (out []byte, n int
 			if text == "" {
 				continue
 			}
-			dst = appendHead(appendKey(dst, s), majorText, uint64(len(text)))
-			dst = append(dst, text...)
+			dst = appendText(dst, s, text)
 		case activity.TypeInt, activity.TypeTime:
 			v := *e.Int(s.field)
 			if v == 0 {
@@ -98,6 +97,14 @@ func closeMap(dst []byte, start, n int) []byte {
 	copy(dst[start+2:], dst[start+1:])
 	dst[start], dst[start+1] = majorMap|arg1, byte(n) //nolint:gosec // below 256
 	return dst
+}
+
+// appendText appends key and text; a short text, as most are, takes one step.
+func appendText(dst []byte, s *entry, text string) []byte {
+	if s.size == 1 && len(text) < arg1 {
+		return append(append(dst, s.head[0], majorText|byte(len(text))), text...) //nolint:gosec // below 24
+	}
+	return append(appendHead(appendKey(dst, s), majorText, uint64(len(text))), text...)
 }
 
 func appendKey(dst []byte, s *entry) []byte {

@@ -107,7 +107,7 @@ func (e *enricher) safeJSON(in *intake, f activity.Field, text string) string {
 	if depthOf(text) > activity.MaxJSONDepth {
 		return in.digest(f, text)
 	}
-	if !json.Valid([]byte(text)) {
+	if !activity.ValidJSON(text) {
 		return string(appendString(nil, text))
 	}
 	if f == activity.FieldChangedFields {

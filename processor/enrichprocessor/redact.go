@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
@@ -23,13 +24,16 @@ var (
 	}
 )
 
-type masker struct{ ending []string }
+// masker finds the names of secrets. The endings are kept by their last byte, so
+// that an innocent name meets few of them.
+type masker struct{ ending [256][]string }
 
 func newMasker(extra []string) *masker {
-	m := &masker{ending: append([]string(nil), secretEnding...)}
-	for _, k := range extra {
+	m := &masker{}
+	for _, k := range slices.Concat(secretEnding, extra) {
 		if k = plainName(k); k != "" {
-			m.ending = append(m.ending, k)
+			last := k[len(k)-1]
+			m.ending[last] = append(m.ending[last], k)
 		}
 	}
 	return m
@@ -82,13 +86,15 @@ func plainName(name string) string {
 
 // secret reports whether a member of that name holds a secret.
 func (m *masker) secret(name string) bool {
-	name = plainName(name)
+	if name = plainName(name); name == "" {
+		return false
+	}
 	for _, w := range secretAnywhere {
 		if strings.Contains(name, w) {
 			return true
 		}
 	}
-	for _, w := range m.ending {
+	for _, w := range m.ending[name[len(name)-1]] {
 		if strings.HasSuffix(name, w) {
 			return true
 		}
