@@ -84,7 +84,7 @@ func TestAStalledClientLosesItsExport(t *testing.T) {
 	s.idle(t) // without one byte being read
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
 	n, err := io.Copy(io.Discard, res.Body)
-	require.NoError(t, res.Body.Close())
+	_ = res.Body.Close() // broken as it is
 	require.Error(t, err, "a broken export never ends cleanly")
 	assert.Less(t, n, int64(largeEvents*largeEvent))
 	require.Len(t, s.logs.FilterMessage("An export was broken off").All(), 1)
@@ -105,7 +105,7 @@ func TestShutdownCutsAnExportOff(t *testing.T) {
 	assert.Less(t, time.Since(begun), shutdownGrace+3*time.Second)
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
 	_, err := io.Copy(io.Discard, res.Body)
-	require.NoError(t, res.Body.Close())
+	_ = res.Body.Close() // broken as it is
 	require.Error(t, err)
 }
 
