@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activitylogs"
 )
@@ -41,7 +42,7 @@ func heap() int64 {
 // records, as the events that an exporter makes of these, and as an answer.
 func TestCostsCoverTheHeap(t *testing.T) {
 	const large = 1_000_000
-	lists := strings.Repeat(`","`, large/10)
+	lists := strings.Repeat(`","`, large/40)
 	for name, body := range map[string]string{
 		"tiny":               repeated(`{"kind":"request"}`, maxEvents),
 		"typical":            repeated(typicalEvent, maxEvents/2),
@@ -51,9 +52,9 @@ func TestCostsCoverTheHeap(t *testing.T) {
 		"escaped text":       repeated(`{"kind":"system","message":"\n`+strings.Repeat("x", large)+`"}`, 4),
 		"invalid UTF-8":      repeated(`{"kind":"system","message":"`+strings.Repeat("\xffx", large/2)+`"}`, 4),
 		"long extra_data":    repeated(`{"kind":"system","extra_data":"`+strings.Repeat("x", large/2)+`","u":"`+strings.Repeat("x", large/2)+`"}`, 4),
-		"unknown members":    repeated(`{"kind":"system",`+numbered(`"%x":""`, large/10)+`}`, 2),
+		"unknown members":    repeated(`{"kind":"system",`+numbered(`"%x":""`, large/40)+`}`, 2),
 		"values of a header": repeated(`{"kind":"system","headers":{"a":["`+lists+`"]}}`, 4),
-		"headers":            repeated(`{"kind":"system","headers":{`+numbered(`"%x":""`, large/10)+`}}`, 2),
+		"headers":            repeated(`{"kind":"system","headers":{`+numbered(`"%x":""`, large/40)+`}}`, 2),
 		"roles":              repeated(`{"kind":"system","user_roles":["`+lists+`"]}`, 4),
 		"rejected":           repeated(`7`, maxEvents),
 		"rejected with id":   repeated(`{"kind":"`+strings.Repeat("x", 200)+`","id":"`+strings.Repeat("x", 300)+`"}`, maxEvents),
@@ -115,8 +116,8 @@ func freeBytes(b *budget) (n int64) {
 // A body that makes far more of itself than it is long is refused, and what
 // was made of it until then is bounded.
 func TestAmplificationIsRefused(t *testing.T) {
-	event := `{"kind":"system","headers":{"a":["` + strings.Repeat(`","`, 300_000) + `"]}}`
-	l := newTestLease()
+	event := `{"kind":"system","headers":{"a":["` + strings.Repeat(`","`, 30_000) + `"]}}`
+	l := &lease{budget: &budget{free: semaphore.NewWeighted(1 << 30), perRequest: 16 << 20}}
 	_, p := readBatch([]byte(repeated(event, 20)), formats["application/json"], newTestDecoder(), l)
 	require.NotNil(t, p)
 	require.Equal(t, http.StatusRequestEntityTooLarge, p.Status)

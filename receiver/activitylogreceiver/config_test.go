@@ -95,10 +95,11 @@ func TestMisspeltKeysAreNamed(t *testing.T) {
 func TestTheReadmeListsEveryKey(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
+	keys := strings.Split(string(readme), "`")
 	unlisted := []string{"idle_timeout", "keep_alives_enabled", "dialer"} // deprecated, and of no use to a server
 	for _, key := range keysOf(reflect.TypeFor[Config]()) {
 		if !slices.Contains(unlisted, key) {
-			assert.True(t, strings.Contains(string(readme), "`"+key+"`"), key)
+			assert.Contains(t, keys, key)
 		}
 	}
 }
