@@ -11,7 +11,9 @@ import (
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/config/confignet"
 	"go.opentelemetry.io/collector/config/configopaque"
+	"go.opentelemetry.io/collector/confmap"
 
+	"github.com/activitylog/otelcol-activitylog/internal/configkeys"
 	"github.com/activitylog/otelcol-activitylog/internal/loopback"
 	"github.com/activitylog/otelcol-activitylog/internal/storage/open"
 )
@@ -52,6 +54,14 @@ func createDefaultConfig() component.Config {
 		Server: server, Storage: open.NewDefaultConfig(),
 		ReadBudget: 2 * time.Second, VerifyBudget: 20 * time.Second, MaxExports: 4, StallTimeout: 30 * time.Second,
 	}
+}
+
+// Unmarshal reads the configuration and refuses keys that nothing reads.
+func (c *Config) Unmarshal(conf *confmap.Conf) error {
+	if err := conf.Unmarshal(c); err != nil {
+		return err
+	}
+	return configkeys.Check[Config](conf)
 }
 
 // Validate names every key that cannot work.

@@ -32,7 +32,11 @@ func serve(ctx context.Context, cfg *Config, host component.Host, set component.
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("make the server: %w", err), listener.Close())
 	}
-	set.Logger.Info("Answering queries", zap.String("url", "http://"+listener.Addr().String()+"/api/activity/"))
+	scheme := "http"
+	if cfg.Server.TLS.HasValue() {
+		scheme = "https"
+	}
+	set.Logger.Info("Answering queries", zap.String("url", scheme+"://"+listener.Addr().String()+"/api/activity/"))
 	s := &server{http: made, done: make(chan struct{})}
 	go func() {
 		defer close(s.done)
