@@ -40,6 +40,11 @@ func TestEveryKeyIsRead(t *testing.T) {
 	assert.Equal(t, "/run/secrets/api-token", cfg.tokenFile())
 }
 
+func TestMisspeltKeysAreNamed(t *testing.T) {
+	conf := confmap.NewFromStringMap(map[string]any{"endpoint": "127.0.0.1:0", "tokenfile": "x"})
+	require.ErrorContains(t, conf.Unmarshal(createDefaultConfig()), "no such key: tokenfile")
+}
+
 func TestValidateNamesEveryProblem(t *testing.T) {
 	server := configtls.NewDefaultServerConfig()
 	server.CertFile, server.KeyFile = "cert.pem", "key.pem"

@@ -2,7 +2,6 @@ package activitylogreceiver
 
 import (
 	"os"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 
+	"github.com/activitylog/otelcol-activitylog/internal/configkeys"
 	"github.com/activitylog/otelcol-activitylog/receiver/activitylogreceiver/internal/metadata"
 )
 
@@ -97,7 +97,7 @@ func TestTheReadmeListsEveryKey(t *testing.T) {
 	require.NoError(t, err)
 	keys := strings.Split(string(readme), "`")
 	unlisted := []string{"idle_timeout", "keep_alives_enabled", "dialer"} // deprecated, and of no use to a server
-	for _, key := range keysOf(reflect.TypeFor[Config]()) {
+	for _, key := range configkeys.Of[Config]() {
 		if !slices.Contains(unlisted, key) {
 			assert.Contains(t, keys, key)
 		}
