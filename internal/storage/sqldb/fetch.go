@@ -15,7 +15,12 @@ import (
 // keys alone, and only what is asked for is read whole: in the order of the
 // row id, which is the order on the disk.
 func (c *session) fetch(ctx context.Context, d dialect, hits []hit) ([]storage.Record, error) {
-	out := make([]storage.Record, len(hits))
+	return c.fetchInto(ctx, d, hits, make([]storage.Record, len(hits)))
+}
+
+// fetchInto is fetch with the memory for as many records as there are hits.
+func (c *session) fetchInto(ctx context.Context, d dialect, hits []hit, out []storage.Record) ([]storage.Record, error) {
+	clear(out)
 	order := make([]int, len(hits))
 	for i := range order {
 		order[i] = i

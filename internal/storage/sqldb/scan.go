@@ -50,7 +50,8 @@ func (s *store) Scan(ctx context.Context, scope activity.Scope, q activity.Query
 		defer owned.Wait()
 		defer cancel()
 		line := make(chan chan scanned, scanAhead-1)
-		owned.Go(func() { s.scanKeys(ctx, scope, &q, line, &owned) })
+		free := make(chan []storage.Record, scanAhead+1) // memory to use again
+		owned.Go(func() { s.scanKeys(ctx, scope, &q, line, free, &owned) })
 		for next := range line {
 			batch := <-next
 			if batch.err != nil {
@@ -62,6 +63,10 @@ func (s *store) Scan(ctx context.Context, scope activity.Scope, q activity.Query
 					return
 				}
 			}
+			select {
+			case free <- batch.records[:0]:
+			default:
+			}
 		}
 		if err := ctx.Err(); err != nil { // the caller's: the line may have ended early
 			yield(storage.Record{}, fmt.Errorf("scan: %w", err))
@@ -71,7 +76,8 @@ func (s *store) Scan(ctx context.Context, scope activity.Scope, q activity.Query
 
 // scanKeys finds the events and has their rows read, until there are no more or
 // the context ends. Places in the line are in the order of the scan.
-func (s *store) scanKeys(ctx context.Context, scope activity.Scope, q *activity.Query, line chan<- chan scanned, owned *sync.WaitGroup) {
+func (s *store) scanKeys(ctx context.Context, scope activity.Scope, q *activity.Query, line chan<- chan scanned,
+	free <-chan []storage.Record, owned *sync.WaitGroup) {
 	defer close(line)
 	at := cursor{place: placeOf(q.After), set: !q.After.IsZero()}
 	for more := true; more; {
@@ -88,7 +94,13 @@ func (s *store) scanKeys(ctx context.Context, scope activity.Scope, q *activity.
 			return
 		}
 		owned.Go(func() {
-			records, err := s.scanRows(ctx, hits)
+			var memory []storage.Record
+			select {
+			case memory = <-free:
+			default:
+				memory = make([]storage.Record, 0, scanBatch)
+			}
+			records, err := s.scanRows(ctx, hits, memory)
 			place <- scanned{records, err}
 		})
 	}
@@ -119,14 +131,14 @@ func (s *store) nextHits(ctx context.Context, scope activity.Scope, q *activity.
 
 // scanRows reads the rows of hits, without those that retention has deleted
 // since they were found.
-func (s *store) scanRows(ctx context.Context, hits []hit) (records []storage.Record, err error) {
+func (s *store) scanRows(ctx context.Context, hits []hit, memory []storage.Record) (records []storage.Record, err error) {
 	err = s.read(ctx, func(c *session) error {
 		segs, err := c.segments(ctx)
 		if err != nil {
 			return err
 		}
 		hits = slices.DeleteFunc(hits, func(h hit) bool { return !segs.has(h.segment) })
-		records, err = c.fetch(ctx, s.dialect, hits)
+		records, err = c.fetchInto(ctx, s.dialect, hits, memory[:len(hits)])
 		return err
 	})
 	return slices.DeleteFunc(records, func(r storage.Record) bool { return r.StoredNS == 0 }), err
