@@ -18,7 +18,7 @@ import (
 // not be copied back.
 const (
 	// scanBatch is how many events one read gives. Memory holds scanAhead + 1
-	// of them.
+	// of them, and uses it again.
 	scanBatch = 1000
 	scanAhead = 2
 	// scanTime is how long one read may look for events that match.
@@ -76,8 +76,10 @@ func (s *store) Scan(ctx context.Context, scope activity.Scope, q activity.Query
 
 // scanKeys finds the events and has their rows read, until there are no more or
 // the context ends. Places in the line are in the order of the scan.
-func (s *store) scanKeys(ctx context.Context, scope activity.Scope, q *activity.Query, line chan<- chan scanned,
-	free <-chan []storage.Record, owned *sync.WaitGroup) {
+func (s *store) scanKeys(
+	ctx context.Context, scope activity.Scope, q *activity.Query,
+	line chan<- chan scanned, free <-chan []storage.Record, owned *sync.WaitGroup,
+) {
 	defer close(line)
 	at := cursor{place: placeOf(q.After), set: !q.After.IsZero()}
 	for more := true; more; {
