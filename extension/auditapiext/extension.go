@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -23,15 +24,23 @@ import (
 	"github.com/activitylog/otelcol-activitylog/internal/storage/open"
 )
 
+// A stop ends within 15 seconds: receivers get the first of these times, a
+// commit under way the second.
+const (
+	stopLimit  = 12 * time.Second
+	closeLimit = 2 * time.Second
+)
+
 // auditAPI owns the store that is read and the server that reads it.
 type auditAPI struct {
 	cfg       *Config
 	set       extension.Settings
 	telemetry *metadata.TelemetryBuilder
 
-	store  *open.Handle
-	api    *api.API
-	server *server
+	store    *open.Handle
+	api      *api.API
+	server   *server
+	watchdog *watchdog
 }
 
 var (
@@ -68,6 +77,7 @@ func (a *auditAPI) Start(ctx context.Context, host component.Host) error {
 	if a.server, err = serve(ctx, a.cfg, host, a.set.TelemetrySettings, a.api); err != nil {
 		return errors.Join(fmt.Errorf("auditapi: %w", err), a.store.Close())
 	}
+	a.watchdog = watch(stopLimit, a.set.Logger, a.cut)
 	return nil
 }
 
@@ -133,9 +143,28 @@ func (a *auditAPI) SharedStore(database string) (storage.Store, bool) {
 	return a.store, true
 }
 
+// cut ends a stop that a client holds up: the store is closed, so that a commit
+// under way is whole, and the process ends.
+func (a *auditAPI) cut() {
+	closed := make(chan error, 1)
+	go func() { closed <- a.store.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			a.set.Logger.Error("The store was not closed", zap.Error(err))
+		}
+	case <-time.After(closeLimit):
+		a.set.Logger.Error("The store does not close; what it was about to commit was never acknowledged")
+	}
+	os.Exit(0)
+}
+
 // Shutdown stops the server and closes the store. Exporters have stopped before.
 func (a *auditAPI) Shutdown(ctx context.Context) error {
 	var errs []error
+	if a.watchdog != nil {
+		a.watchdog.end()
+	}
 	if a.server != nil {
 		errs = append(errs, a.server.shutdown(ctx))
 	}

@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -129,6 +131,29 @@ func TestSIGTERMUnderLoad(t *testing.T) {
 			checkAcks(t, c, acks, 100)
 		})
 	}
+}
+
+// TestSIGTERMWithClientsThatHang: neither half a request nor a silent
+// connection holds the process longer than 15 seconds.
+func TestSIGTERMWithClientsThatHang(t *testing.T) {
+	c := startCollector(t, "otelcol-config.yaml")
+	half := "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n[{"
+	for address, said := range map[string]string{
+		c.Events: fmt.Sprintf(half, "/v1/events"), c.OTLPHTTP: fmt.Sprintf(half, "/v1/logs"), c.OTLPGRPC: "", c.API: "GET / HTTP/1.1\r\n",
+	} {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+		require.NoError(t, err)
+		defer func() { _ = conn.Close() }()
+		_, err = io.WriteString(conn, said)
+		require.NoError(t, err)
+	}
+	time.Sleep(200 * time.Millisecond)
+	begin := time.Now()
+	c.Signal(syscall.SIGTERM)
+	require.Equal(t, 0, c.Wait(15*time.Second), c.logs.String())
+	t.Log("ended after", time.Since(begin))
+	c.Start()
+	require.True(t, c.Verify("crud").OK)
 }
 
 // TestReload reloads the configuration with SIGHUP: no port, lock or goroutine

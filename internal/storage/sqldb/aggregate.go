@@ -21,13 +21,10 @@ const countWindow = 50_000
 // largest are chosen.
 const maxDistinct = 100_000
 
-// eachWindow runs fn over every window of every stream of the query, until fn
-// or the budget says stop. It reports whether it saw the whole.
-func (x *search) eachWindow(ctx context.Context, fn func(st *stream, part span) (more bool, err error)) (whole bool, err error) {
-	n := countWindow
-	if x.testsRows() {
-		n = window
-	}
+// eachWindow runs fn over every window of n index entries of every stream of the
+// query, until fn or the budget says stop; with n 0 a stream is one window. It
+// reports whether it saw the whole.
+func (x *search) eachWindow(ctx context.Context, n int, fn func(st *stream, part span) (more bool, err error)) (whole bool, err error) {
 	for i := range x.segments {
 		streams, err := x.streams(ctx, x.segments[i:i+1], cursor{}, 1)
 		if err != nil {
@@ -35,8 +32,10 @@ func (x *search) eachWindow(ctx context.Context, fn func(st *stream, part span) 
 		}
 		for _, st := range streams {
 			for last, rest := false, st.span; !last; {
-				var part span
-				if part, rest, last, err = x.cut(ctx, st, rest, n); err != nil {
+				part := rest
+				if n == 0 {
+					last = true
+				} else if part, rest, last, err = x.cut(ctx, st, rest, n); err != nil {
 					return false, err
 				}
 				more, err := fn(st, part)
@@ -50,6 +49,19 @@ func (x *search) eachWindow(ctx context.Context, fn func(st *stream, part span) 
 		}
 	}
 	return true, nil
+}
+
+// countWindow sizes the windows of a count. Where the index alone decides, a
+// count that ends early needs none: finding where a window ends costs as much as
+// counting it.
+func (x *search) countWindow(limit int64) int {
+	switch {
+	case x.testsRows():
+		return window
+	case limit <= countWindow:
+		return 0
+	}
+	return countWindow
 }
 
 // Count implements storage.Reader.
@@ -71,7 +83,7 @@ func (s *store) Count(ctx context.Context, scope activity.Scope, q activity.Quer
 		if err != nil {
 			return err
 		}
-		whole, err = x.eachWindow(ctx, func(st *stream, part span) (bool, error) {
+		whole, err = x.eachWindow(ctx, x.countWindow(limit), func(st *stream, part span) (bool, error) {
 			b := &builder{dialect: s.dialect}
 			b.add("SELECT count(*) FROM (")
 			x.residual(x.within(x.from(b, st, "1 AS one"), part))
@@ -104,7 +116,11 @@ func (s *store) Aggregate(ctx context.Context, scope activity.Scope, q activity.
 		if err != nil {
 			return err
 		}
-		whole, err = x.eachWindow(ctx, func(st *stream, part span) (bool, error) {
+		n := window
+		if !x.testsRows() {
+			n = countWindow
+		}
+		whole, err = x.eachWindow(ctx, n, func(st *stream, part span) (bool, error) {
 			err := x.addGroups(ctx, st, part, by.Fields, groups)
 			return len(groups) <= maxDistinct, err
 		})

@@ -147,14 +147,18 @@ func (c *call) event() (activity.Event, error) {
 	if err != nil {
 		return activity.Event{}, fmt.Errorf("%w: no %s event has the id %q", activity.ErrNotFound, c.endpoint.kind, text)
 	}
-	e, err := c.settings.Store.Get(c.r.Context(), c.scope, id)
+	// By kind, because one id may be carried by events of several kinds.
+	page, err := c.settings.Store.Page(c.r.Context(), c.scope, activity.Query{
+		Kinds: []activity.Kind{c.endpoint.kind}, Limit: 1,
+		Filters: []activity.Filter{{Fields: []activity.Field{activity.FieldID}, Op: activity.OpEqual, Text: []string{id.String()}}},
+	})
 	if err != nil {
-		return e, fmt.Errorf("read the event %s: %w", id, err)
+		return activity.Event{}, fmt.Errorf("read the event %s: %w", id, err)
 	}
-	if e.Kind != c.endpoint.kind {
-		return e, fmt.Errorf("%w: %s is no %s event", activity.ErrNotFound, id, c.endpoint.kind)
+	if len(page.Events) == 0 {
+		return activity.Event{}, fmt.Errorf("%w: no %s event has the id %s", activity.ErrNotFound, c.endpoint.kind, id)
 	}
-	return e, nil
+	return page.Events[0], nil
 }
 
 func (c *call) writeJSON(b []byte) error {
