@@ -40,18 +40,19 @@ func (p *pool) read(ctx context.Context, fn func(*session) error) (err error) {
 		s = discard(s)
 		return fmt.Errorf("begin to read: %w", err)
 	}
-	err = fn(s)
-	// The transaction ends whatever has become of the caller.
-	if end := s.exec(context.WithoutCancel(ctx), "ROLLBACK"); end != nil {
-		s = discard(s)
-	}
-	return err
+	// The transaction ends whatever has become of the caller, and when fn panics.
+	defer func() {
+		if end := s.exec(context.WithoutCancel(ctx), "ROLLBACK"); end != nil {
+			s = discard(s)
+		}
+	}()
+	return fn(s)
 }
 
 // discard drops a session that can no longer be trusted; the pool opens
 // another in its place.
 func discard(s *session) *session {
-	_ = s.close()
+	s.close()
 	return nil
 }
 
@@ -59,7 +60,7 @@ func discard(s *session) *session {
 func (p *pool) close() error {
 	for range cap(p.free) {
 		if s := <-p.free; s != nil {
-			_ = s.close() // the pool of connections closes below and reports
+			s.close()
 		}
 	}
 	return p.db.Close()

@@ -43,7 +43,7 @@ func newSession(ctx context.Context, db *sql.DB) (*session, error) {
 // session's until the next row; text and bytes among them are the caller's to
 // keep. visit must not use the session.
 func (s *session) query(ctx context.Context, b *builder, visit func(row []driver.Value) error) error {
-	return s.conn.Raw(func(conn any) (err error) {
+	return s.raw(func(conn any) (err error) {
 		st, err := s.prepared(ctx, conn, b.sql.String())
 		if err != nil {
 			return err
@@ -92,7 +92,7 @@ func (s *session) change(ctx context.Context, b *builder) (n int64, err error) {
 }
 
 func (s *session) changeText(ctx context.Context, query string, args []driver.NamedValue) (n int64, err error) {
-	err = s.conn.Raw(func(conn any) error {
+	err = s.raw(func(conn any) error {
 		st, err := s.prepared(ctx, conn, query)
 		if err != nil {
 			return err
@@ -139,10 +139,27 @@ func (s *session) prepared(ctx context.Context, conn any, query string) (stateme
 	return usable, nil
 }
 
-func (s *session) close() error {
-	// The connection closes whatever becomes of its statements.
-	_ = s.conn.Raw(func(any) error { s.stmts.Purge(); return nil })
-	return s.conn.Close()
+// raw speaks to the driver. database/sql closes the connection in a panic, and
+// SQLite keeps its locks as long as one of its statements is open.
+func (s *session) raw(fn func(conn any) error) error {
+	return s.conn.Raw(func(conn any) error {
+		done := false
+		defer func() {
+			if !done {
+				s.stmts.Purge()
+			}
+		}()
+		err := fn(conn)
+		done = true
+		return err
+	})
+}
+
+// close ends the connection, and with it a transaction that may be open.
+// sql.Conn.Close would put it back into its pool as it is.
+func (s *session) close() {
+	// What this returns is what fn says, or that the connection is closed.
+	_ = s.conn.Raw(func(any) error { s.stmts.Purge(); return driver.ErrBadConn })
 }
 
 // bind appends a value to the arguments of a statement.

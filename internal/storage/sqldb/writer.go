@@ -35,7 +35,7 @@ type writer struct {
 }
 
 // transact runs fn in one transaction. What fn changed in the writer's own
-// memory is undone with it.
+// memory is undone with it, also when fn panics.
 func (w *writer) transact(ctx context.Context, fn func(*session) error) (err error) {
 	// A statement with a context that can end costs a goroutine each; a
 	// transaction is short and always runs to its end.
@@ -45,28 +45,30 @@ func (w *writer) transact(ctx context.Context, fn func(*session) error) (err err
 	if err := w.ready(ctx); err != nil {
 		return w.store.dialect.classify(err)
 	}
-	before, last := slices.Clone(w.catalogue), w.lastStored
-	defer func() {
-		if err != nil {
-			w.catalogue, w.lastStored = before, last
-			err = w.store.dialect.classify(err)
-		}
-	}()
 	if err := w.session.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
 		w.session = discard(w.session)
-		return fmt.Errorf("begin to write: %w", err)
+		return w.store.dialect.classify(fmt.Errorf("begin to write: %w", err))
 	}
-	if err = fn(w.session); err == nil {
-		if err = w.session.exec(ctx, "COMMIT"); err == nil {
-			return nil
+	before, last, committed := slices.Clone(w.catalogue), w.lastStored, false
+	defer func() {
+		if committed {
+			return
 		}
-		err = fmt.Errorf("commit: %w", err)
+		w.catalogue, w.lastStored = before, last
+		// SQLite may have rolled back already, and then says so.
+		if rollback := w.session.exec(ctx, "ROLLBACK"); rollback != nil {
+			w.session = discard(w.session)
+		}
+		err = w.store.dialect.classify(err)
+	}()
+	if err := fn(w.session); err != nil {
+		return err
 	}
-	// SQLite may have rolled back already, and then says so.
-	if rollback := w.session.exec(ctx, "ROLLBACK"); rollback != nil {
-		w.session = discard(w.session)
+	if err := w.session.exec(ctx, "COMMIT"); err != nil {
+		return fmt.Errorf("commit: %w", err)
 	}
-	return err
+	committed = true
+	return nil
 }
 
 // ready opens the session and reads what the writer keeps in memory.
@@ -82,7 +84,8 @@ func (w *writer) ready(ctx context.Context) (err error) {
 		err = s.conn.QueryRowContext(ctx, "SELECT last_stored_ns FROM store_state").Scan(&w.lastStored)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("read the state of the store (has it been migrated?): %w", err), s.close())
+		s.close()
+		return fmt.Errorf("read the state of the store (has it been migrated?): %w", err)
 	}
 	w.session = s
 	return nil
