@@ -27,13 +27,20 @@ const (
 	replayBytes = 8 << 20
 )
 
+// lockTime bounds the wait for the segments: whoever appends has a client that
+// waits. lockPoll is how often the lock of another process is tried.
+const (
+	lockTime = 2 * time.Second
+	lockPoll = 5 * time.Millisecond
+)
+
 // Log is a directory of dead letters. It is safe for concurrent use, also by
 // several processes.
 type Log struct {
 	config Config
 	now    func() time.Time
 
-	mu     sync.Mutex // held around every use of change
+	turn   chan struct{} // holds one while closed or change is used; a wait for it can end
 	closed bool
 	change *flock.Flock // held while a segment is changed
 
@@ -52,28 +59,35 @@ func Open(c Config, now func() time.Time) (*Log, error) {
 	lock := func(name string) *flock.Flock {
 		return flock.New(filepath.Join(c.Directory, name), flock.SetPermissions(0o600))
 	}
-	return &Log{config: c, now: now, change: lock("change.lock"), task: lock("task.lock")}, nil
+	return &Log{config: c, now: now, turn: make(chan struct{}, 1), change: lock("change.lock"), task: lock("task.lock")}, nil
 }
 
 // Close waits for a change under way and releases the locks.
 func (l *Log) Close() error {
 	l.tasks.Lock()
 	defer l.tasks.Unlock()
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
 	l.closed = true
 	return errors.Join(l.change.Close(), l.task.Close())
 }
 
-// locked runs fn with the segments to itself.
+// locked runs fn with the segments to itself. When others hold them for longer
+// than lockTime it returns storage.ErrRetryable.
 func (l *Log) locked(fn func() error) (err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), lockTime)
+	defer cancel()
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the dead letters: %w: %w", storage.ErrRetryable, ctx.Err())
+	}
 	if l.closed {
 		return fmt.Errorf("dead letters: %w", storage.ErrClosed)
 	}
-	if err := l.change.Lock(); err != nil {
-		return fmt.Errorf("lock the dead letters: %w", err)
+	if _, err := l.change.TryLockContext(ctx, lockPoll); err != nil {
+		return fmt.Errorf("lock the dead letters (does another process hold %s?): %w: %w", l.change.Path(), storage.ErrRetryable, err)
 	}
 	defer func() { err = errors.Join(err, l.change.Unlock()) }()
 	return fn()
@@ -84,9 +98,9 @@ func (l *Log) locked(fn func() error) (err error) {
 func (l *Log) exclusive(fn func() error) (err error) {
 	l.tasks.Lock()
 	defer l.tasks.Unlock()
-	l.mu.Lock()
+	l.turn <- struct{}{}
 	closed := l.closed
-	l.mu.Unlock()
+	<-l.turn
 	if closed {
 		return fmt.Errorf("dead letters: %w", storage.ErrClosed)
 	}

@@ -272,3 +272,32 @@ func FuzzParseLine(f *testing.F) {
 		require.Equal(t, e, back)
 	})
 }
+
+func TestALockThatAnotherHoldsIsNotWaitedForForEver(t *testing.T) {
+	dir := t.TempDir()
+	l, other := open(t, config(dir), time.Now), open(t, config(dir), time.Now)
+	held, free := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		assert.NoError(t, other.locked(func() error {
+			close(held)
+			select {
+			case <-free:
+			case <-time.After(4 * lockTime):
+			}
+			return nil
+		}))
+	})
+	<-held
+	began := time.Now()
+	var waiting sync.WaitGroup
+	for range 3 { // those in the same process do not wait one after the other
+		waiting.Go(func() { assert.ErrorIs(t, l.Append([]Entry{entry(0)}), storage.ErrRetryable) })
+	}
+	waiting.Wait()
+	assert.Less(t, time.Since(began), 2*lockTime)
+	close(free)
+	wg.Wait()
+	assert.Empty(t, read(t, l), "nothing was acknowledged, nothing is kept")
+	require.NoError(t, l.Append([]Entry{entry(0)}))
+}
