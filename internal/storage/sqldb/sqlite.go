@@ -30,7 +30,7 @@ const (
 	busyTimeoutMS = 5000
 	pageSize      = 4096
 	// readerCacheKiB is the page cache of one reader.
-	readerCacheKiB = 4 << 10
+	readerCacheKiB = 1 << 10
 	// reclaimPages is how much one portion of reclaiming is: 8 MiB, some
 	// milliseconds.
 	reclaimPages = 2048
