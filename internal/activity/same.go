@@ -1,10 +1,14 @@
 package activity
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
-// saidFields are what a client says of an event and no enricher changes.
+// saidFields are what a client says of an event and no enricher changes. The
+// producer is not among them: an instance that starts anew has another id.
 var saidFields = []Field{
-	FieldType, FieldService, FieldProducer, FieldProducerSeq, FieldTraceID, FieldSpanID, FieldSeverityNumber,
+	FieldType, FieldService, FieldProducerSeq, FieldTraceID, FieldSpanID, FieldSeverityNumber,
 	FieldContentType, FieldMethod, FieldRoute, FieldResponseStatus, FieldResponseTimeUS,
 	FieldRequestBodySize, FieldResponseBodySize, FieldAllowed, FieldCategory, FieldSource, FieldOrigin,
 	// Derived when the client says none, and then from the fields above alone.
@@ -16,7 +20,7 @@ var saidFields = []Field{
 var (
 	saidPersonal = []Field{FieldSessionKey, FieldURL, FieldQueryString, FieldObjectID}
 	saidContent  = []Field{
-		FieldReason, FieldObjectRepr, FieldObjectJSONRepr, FieldChangedFields, FieldExtraData, FieldMessage, FieldTraceback,
+		FieldReason, FieldObjectRepr, FieldObjectJSONRepr, FieldChangedFields, FieldMessage, FieldTraceback,
 	}
 )
 
@@ -27,7 +31,8 @@ var saidActor = []Field{FieldUserID, FieldUsername, FieldUserEmail}
 // SameContent reports whether two events with the same key are the same event
 // sent twice. It compares what the client said; the seal, our clocks, flags and
 // whatever the collector derived (address, geo, browser, verdict on a token)
-// differ on an honest retry and are not compared.
+// differ on an honest retry and are not compared; nor are the members of
+// extra_data that the collector makes of them.
 func SameContent(a, b *Event) bool {
 	if a.Kind != b.Kind || !same(a, b, saidFields) {
 		return false
@@ -43,7 +48,39 @@ func SameContent(a, b *Event) bool {
 	if a.Erased(GroupContent) || b.Erased(GroupContent) {
 		return true
 	}
-	return same(a, b, saidContent)
+	return same(a, b, saidContent) && (a.ExtraData == b.ExtraData || saidMembers(a.ExtraData) == saidMembers(b.ExtraData))
+}
+
+// saidMembers gives the members of extra_data, to the byte, without those that
+// the collector adds and that differ when the same event is sent again. What is
+// no object is given as it is.
+func saidMembers(text string) string {
+	i := skipSpace(text, 0)
+	if !strings.HasPrefix(text[i:], "{") || !ValidJSON(text) {
+		return text
+	}
+	var b strings.Builder
+	for i = skipSpace(text, i+1); text[i] != '}'; i = skipSpace(text, i) {
+		if text[i] == ',' {
+			i = skipSpace(text, i+1)
+		}
+		start := i
+		i = validValue(text, validName(text, start), 0)
+		if name := text[start+1 : validString(text, start)-1]; !circumstance(name) {
+			b.WriteString(text[start:i] + ",")
+		}
+	}
+	return b.String()
+}
+
+// circumstance reports whether a member of extra_data tells how an event came
+// rather than what it is.
+func circumstance(name string) bool {
+	switch name {
+	case "_observed_at_source", "_datetime", "_resource", "_scope":
+		return true
+	}
+	return strings.HasPrefix(name, "_claimed_")
 }
 
 func same(a, b *Event, fs []Field) bool {

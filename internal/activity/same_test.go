@@ -8,9 +8,9 @@ import (
 )
 
 // derived are the fields in which an honest retry may differ: the key (compared
-// by the store), our clocks, the seal, and what the collector works out.
+// by the store), the sender's instance, our clocks, the seal, and what the collector works out.
 var derived = map[Field]bool{
-	FieldID: true, FieldDatetime: true, FieldTenantID: true,
+	FieldID: true, FieldDatetime: true, FieldTenantID: true, FieldProducer: true,
 	FieldReceivedAt: true, FieldStoredNS: true, FieldFlags: true, FieldTruncatedFields: true, FieldSchemaVersion: true,
 	FieldIntegrityHash: true, FieldIntegritySalts: true, FieldIntegrityCommitments: true,
 	FieldActorType: true, FieldUserRoles: true, FieldOnBehalfOf: true,
@@ -46,6 +46,34 @@ func TestSameContentFieldByField(t *testing.T) {
 		assert.Equal(t, derived[f], SameContent(&a, &b), f.String())
 		assert.Equal(t, derived[f], SameContent(&b, &a), f.String())
 	}
+}
+
+func TestSameContentOfExtraData(t *testing.T) {
+	f := func(a, b string, want bool) {
+		t.Helper()
+		x, y := said(), said()
+		x.ExtraData, y.ExtraData = a, b
+		assert.Equal(t, want, SameContent(&x, &y), "%s and %s", a, b)
+		assert.Equal(t, want, SameContent(&y, &x), "%s and %s", b, a)
+	}
+	for _, name := range []string{"_observed_at_source", "_datetime", "_resource", "_scope", "_claimed_user_id", "_claimed_username"} {
+		ours := `"` + name + `":{"a":[1,"}"]}`
+		f(`{`+ours+`}`, ``, true)
+		f(`{`+ours+`}`, `{"`+name+`":"other"}`, true)
+		f(`{ "a" : 1.0 ,`+ours+`}`, `{"a":1.0}`, false) // the client's bytes are kept, and compared
+		f(`{ "a": 1.0 ,`+ours+`}`, `{ "a": 1.0 }`, true)
+		f(`{"a":1,`+ours+`,"_attributes":{"b":1}}`, `{"a":1,"_attributes":{"b":1}}`, true)
+		f(`{"a":1,`+ours+`}`, `{"a":2,`+ours+`}`, false)
+		f(`{"a":{`+ours+`}}`, `{"a":{}}`, false) // deeper, it is the client's
+	}
+	for _, name := range []string{"_attributes", "_body", "_cloudevent", "_id", "a"} {
+		f(`{"`+name+`":1}`, `{"`+name+`":2}`, false)
+		f(`{"`+name+`":1}`, ``, false)
+	}
+	f(`{"a":1,"a":2,"_scope":1}`, `{"a":3,"a":2,"_scope":2}`, false)
+	f(`{"a":1,"_scope":1}{`, `{"a":1}`, false) // no JSON: compared as it is
+	f(`{"a":1,"_scope":`, `{"a":1}`, false)
+	f(`["_scope"]`, `["_resource"]`, false)
 }
 
 func TestSameContentAfterATokenExpired(t *testing.T) {
