@@ -121,8 +121,10 @@ func (w *writer) reclaim(ctx context.Context) error {
 }
 
 func (w *writer) reclaimPortion(ctx context.Context) (more bool, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	if err := w.lock(ctx); err != nil {
+		return false, err
+	}
+	defer w.unlock()
 	if w.session == nil {
 		return false, nil
 	}

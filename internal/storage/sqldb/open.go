@@ -91,7 +91,7 @@ func Open(ctx context.Context, cfg Config, opts Options) (storage.Store, error) 
 		}
 		return s, nil
 	}
-	s.writer = &writer{store: s, db: p.writer}
+	s.writer = newWriter(s, p.writer)
 	s.group = groupcommit.New(s.writer.commit, groupcommit.Settings{}) //nolint:contextcheck // a commit outlives the wait of its caller
 	return s, nil
 }

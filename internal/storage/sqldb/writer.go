@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -28,8 +28,8 @@ type writer struct {
 	store *store
 	db    *sql.DB
 
-	mu         sync.Mutex
-	session    *session // nil until first used
+	turn       chan struct{} // holds one while the fields below are used; a wait for it can end
+	session    *session      // nil until first used
 	catalogue  catalogue
 	lastStored int64
 }
@@ -37,11 +37,13 @@ type writer struct {
 // transact runs fn in one transaction. What fn changed in the writer's own
 // memory is undone with it, also when fn panics.
 func (w *writer) transact(ctx context.Context, fn func(*session) error) (err error) {
+	if err := w.lock(ctx); err != nil {
+		return err
+	}
+	defer w.unlock()
 	// A statement with a context that can end costs a goroutine each; a
 	// transaction is short and always runs to its end.
 	ctx = context.WithoutCancel(ctx)
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	if err := w.ready(ctx); err != nil {
 		return w.store.dialect.classify(err)
 	}
@@ -71,6 +73,22 @@ func (w *writer) transact(ctx context.Context, fn func(*session) error) (err err
 	return nil
 }
 
+func newWriter(s *store, db *sql.DB) *writer {
+	return &writer{store: s, db: db, turn: make(chan struct{}, 1)}
+}
+
+// lock waits for the writer as long as the context lasts.
+func (w *writer) lock(ctx context.Context) error {
+	select {
+	case w.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: another transaction is under way: %w", storage.ErrRetryable, ctx.Err())
+	}
+}
+
+func (w *writer) unlock() { <-w.turn }
+
 // ready opens the session and reads what the writer keeps in memory.
 func (w *writer) ready(ctx context.Context) (err error) {
 	if w.session != nil {
@@ -92,8 +110,10 @@ func (w *writer) ready(ctx context.Context) (err error) {
 }
 
 func (w *writer) migrate(ctx context.Context) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	if err := w.lock(ctx); err != nil {
+		return err
+	}
+	defer w.unlock()
 	d := w.store.dialect
 	all, err := d.migrations()
 	if err != nil {
@@ -115,14 +135,20 @@ func (w *writer) migrate(ctx context.Context) error {
 	return nil
 }
 
+// pingTime is how long a transaction may be under way until the store counts
+// as one that cannot be written. Dropping a segment takes about a second.
+const pingTime = 3 * time.Second
+
 // ping takes the write lock and gives it back.
 func (w *writer) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTime)
+	defer cancel()
 	return w.transact(ctx, func(*session) error { return nil })
 }
 
 func (w *writer) close() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.turn <- struct{}{}
+	defer w.unlock()
 	if w.session != nil {
 		w.session = discard(w.session)
 	}
