@@ -2,6 +2,8 @@ package sqldb
 
 import (
 	"database/sql/driver"
+	"reflect"
+	"slices"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
@@ -10,8 +12,8 @@ import (
 // conditions are left to test on the rows it names.
 type plan struct {
 	index string
-	// column between tenant_id and kind in the index, with one stream for each
-	// value; "" for the index over time alone.
+	// column before kind in the index, with one stream for each value; "" for
+	// the index over time alone.
 	column string
 	values []driver.Value
 	// fixed is a condition that the index is made for, as constant text.
@@ -35,6 +37,10 @@ var drivingColumns = []struct {
 	{activity.FieldRemoteIP, "addr"},
 }
 
+// keyIndex begins with the id. It holds the tenant and not the kind, which is
+// tested on the few rows of an id.
+const keyIndex = "key"
+
 // maxDrivingValues bounds the streams that a list of values opens.
 const maxDrivingValues = 20
 
@@ -43,15 +49,14 @@ func makePlan(q *activity.Query) plan {
 	if q.Order.ByResponseTime() {
 		p.index, p.ordered = "slow", []string{"response_time_us", "datetime_ns", "id"}
 		p.fixed, p.inRows = " AND response_time_us IS NOT NULL", true
+	}
+	// Few events share an id: there is no order they could not be sorted in.
+	if p.drive(q.Filters, activity.FieldID, keyIndex) || q.Order.ByResponseTime() {
 		return p
 	}
 	for _, c := range drivingColumns {
-		for i := range q.Filters {
-			if values := drivingValues(&q.Filters[i], c.field); values != nil {
-				p.index, p.column, p.values = c.index, c.field.String(), values
-				p.residual = without(q.Filters, i)
-				return p
-			}
+		if p.drive(q.Filters, c.field, c.index) {
+			return p
 		}
 	}
 	for i := range q.Filters {
@@ -63,6 +68,18 @@ func makePlan(q *activity.Query) plan {
 		}
 	}
 	return p
+}
+
+// drive makes the plan read the index of a field when a filter names its values.
+func (p *plan) drive(filters []activity.Filter, field activity.Field, index string) bool {
+	for i := range filters {
+		if values := drivingValues(&filters[i], field); values != nil {
+			p.index, p.column, p.values = index, field.String(), values
+			p.residual = without(filters, i)
+			return true
+		}
+	}
+	return false
 }
 
 func drivingValues(f *activity.Filter, field activity.Field) []driver.Value {
@@ -79,11 +96,9 @@ func drivingValues(f *activity.Filter, field activity.Field) []driver.Value {
 // distinct keeps one of each value: two streams of one value would give its
 // events twice.
 func distinct(vs []driver.Value) []driver.Value {
-	seen := make(map[driver.Value]bool, len(vs))
 	var out []driver.Value
 	for _, v := range vs {
-		if !seen[v] {
-			seen[v] = true
+		if !slices.ContainsFunc(out, func(o driver.Value) bool { return reflect.DeepEqual(o, v) }) { // an id is a slice
 			out = append(out, v)
 		}
 	}

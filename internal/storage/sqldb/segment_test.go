@@ -131,7 +131,7 @@ func TestHandTamperedRowsAreStillScannedAndNamed(t *testing.T) {
 	set := func(i int, what string) string {
 		return "UPDATE " + name + " SET " + what + " WHERE stored_ns = " + stored[i]
 	}
-	tamper(t, cfg, set(0, "id = x'0102'"), set(1, "kind = 'crudd'"), set(2, "datetime_ns = 5"), set(3, "tenant_id = 'other'"),
+	tamper(t, cfg, "PRAGMA ignore_check_constraints = on", set(0, "id = x'0102'"), set(1, "kind = 'crudd'"), set(2, "datetime_ns = 5"), set(3, "tenant_id = 'other'"),
 		set(4, "user_id = CAST(x'ff00' AS TEXT)"))
 	for _, order := range []activity.Order{activity.NewestFirst, activity.OldestFirst} {
 		n, derived := 0, []string{}
@@ -145,6 +145,35 @@ func TestHandTamperedRowsAreStillScannedAndNamed(t *testing.T) {
 	}
 }
 
+func TestEventsOfAnIDArePagedInEveryOrder(t *testing.T) {
+	st := openTest(t, testConfig(t.TempDir()), Options{})
+	write(t, st, newEvents(0, 50))
+	id := newEvent(2).ID
+	for i := range 12 { // the same id at other times, in other tenants and kinds, over two months
+		e := newEvent(2 + i*40_000)
+		e.ID, e.TenantID, e.Kind = id, string(rune('a'+i%3)), []activity.Kind{activity.KindRequest, activity.KindCRUD}[i%2]
+		e.ResponseTimeUS = activity.Some(int64(i%4) + 1)
+		write(t, st, []activity.Event{e})
+	}
+	filter := activity.Filter{Fields: []activity.Field{activity.FieldID}, Op: activity.OpIn, Text: []string{id.String(), id.String()}}
+	for _, order := range []activity.Order{activity.NewestFirst, activity.OldestFirst, activity.SlowestFirst, activity.FastestFirst} {
+		q := activity.Query{Order: order, Limit: 5, Filters: []activity.Filter{filter}, From: base + 3*int64(time.Second)}
+		got := walk(t, st, q)
+		require.Len(t, got, 11, "order %d: without the first", order)
+		for i := range got {
+			require.Equal(t, id, got[i].ID)
+			if i > 0 {
+				require.NotEqual(t, got[i-1].Datetime, got[i].Datetime)
+			}
+		}
+		q.Kinds = []activity.Kind{activity.KindCRUD}
+		require.Len(t, walk(t, st, q), 6)
+	}
+	page, err := st.Page(context.Background(), activity.Tenants("b"), activity.Query{Limit: 10, Filters: []activity.Filter{filter}})
+	require.NoError(t, err)
+	require.Len(t, page.Events, 4)
+}
+
 func TestListsNeverScanATable(t *testing.T) {
 	ctx := context.Background()
 	st := openTest(t, testConfig(t.TempDir()), Options{})
@@ -155,6 +184,10 @@ func TestListsNeverScanATable(t *testing.T) {
 	f := func(q activity.Query, index string) {
 		t.Helper()
 		q.Limit = 10
+		first := "tenant_id"
+		if index == keyIndex {
+			first = "id"
+		}
 		require.NoError(t, st.read(ctx, func(c *session) error {
 			x, err := st.newSearch(ctx, c, activity.AllTenants(), &q)
 			require.NoError(t, err)
@@ -168,7 +201,7 @@ func TestListsNeverScanATable(t *testing.T) {
 				for _, detail := range column(t, c.conn, "EXPLAIN QUERY PLAN "+statement, make([]any, strings.Count(statement, "?"))...) {
 					require.NotContains(t, detail, "TEMP B-TREE", statement)
 					require.True(t, strings.HasPrefix(detail, "SEARCH"), "%s: %s", detail, statement)
-					if strings.Contains(detail, "_"+index+" (tenant_id=?") {
+					if strings.Contains(detail, "_"+index+" ("+first+"=?") {
 						listed++
 					}
 				}
@@ -186,6 +219,9 @@ func TestListsNeverScanATable(t *testing.T) {
 	f(activity.Query{After: at, Filters: equal(activity.FieldRemoteIP, "10.0.0.1")}, "addr")
 	f(activity.Query{After: at, Filters: equal(activity.FieldObjectID, "1")}, "object")
 	f(activity.Query{Filters: equal(activity.FieldType, "login_failed")}, "failed")
+	id := newEvent(3).ID.String()
+	f(activity.Query{Filters: equal(activity.FieldID, id)}, keyIndex)
+	f(activity.Query{After: at, Filters: append(equal(activity.FieldUserID, "user-3"), equal(activity.FieldID, id)...)}, keyIndex)
 	f(activity.Query{After: at, Order: activity.SlowestFirst}, "slow")
 	f(activity.Query{After: at, Order: activity.FastestFirst, From: base}, "slow")
 }
