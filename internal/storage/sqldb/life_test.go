@@ -27,6 +27,7 @@ func tamper(t *testing.T, cfg Config, statements ...string) {
 	db, err := sql.Open("sqlite", filepath.Join(cfg.SQLite.Directory, sqliteFile))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
+	db.SetMaxOpenConns(1) // a pragma is its connection's
 	for _, s := range statements {
 		_, err := db.Exec(s)
 		require.NoError(t, err, s)
@@ -210,4 +211,12 @@ func TestClassifyRealErrors(t *testing.T) {
 	_, err = st.writer.session.conn.ExecContext(context.Background(), "ROLLBACK")
 	require.NoError(t, err)
 	require.NoError(t, d.classify(nil))
+}
+
+func TestAKindOutsideTheListIsRefused(t *testing.T) {
+	st := openTest(t, testConfig(t.TempDir()), Options{})
+	write(t, st, newEvents(0, 1))
+	_, err := st.writer.session.conn.ExecContext(context.Background(), "UPDATE "+st.writer.catalogue[0].name+" SET kind = 'zzz'")
+	require.ErrorIs(t, st.dialect.classify(err), storage.ErrContent)
+	require.ErrorContains(t, err, "kind IN")
 }

@@ -25,7 +25,7 @@ CREATE TABLE {segment} (
     id                    BLOB NOT NULL,
     datetime_ns           INTEGER NOT NULL,
     tenant_id             TEXT NOT NULL DEFAULT '',
-    kind                  TEXT NOT NULL CHECK (kind <> ''),
+    kind                  TEXT NOT NULL CHECK (kind IN ('crud', 'login', 'request', 'cors', 'system')),
     type                  TEXT,
     received_ns           INTEGER,
     service               TEXT,
