@@ -1,6 +1,8 @@
 package enrichprocessor
 
 import (
+	"strings"
+
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
@@ -10,8 +12,9 @@ import (
 // origin is what the records of one resource share. Its texts are made when the
 // first record needs them.
 type origin struct {
-	event activity.Event // service and producer
+	event activity.Event // service and producer, and which of them was cut
 	attrs pcommon.Resource
+	cut   int
 	bytes []byte
 	json  string
 	done  bool
@@ -26,10 +29,23 @@ type scope struct {
 	done  bool
 }
 
-func newOrigin(r pcommon.Resource) *origin {
+// newOrigin normalises service and producer here, where their one copy is: every
+// component behind reads them from the resource.
+func newOrigin(r pcommon.Resource, limits *activity.Limits) *origin {
 	o := &origin{attrs: r}
 	activitylogs.DecodeResource(r, &o.event)
+	o.cut = activity.Normalise(&o.event, limits)
 	return o
+}
+
+// share gives an event the texts of its resource, and names what was cut of them.
+func (o *origin) share(ev *activity.Event) {
+	ev.Service, ev.Producer = o.event.Service, o.event.Producer
+	if o.cut == 0 {
+		return
+	}
+	ev.Flags |= activity.FlagTruncated
+	ev.TruncatedFields = sortedWords(strings.TrimPrefix(ev.TruncatedFields+","+o.event.TruncatedFields, ","))
 }
 
 func (o *origin) scope(s pcommon.InstrumentationScope) scope { return scope{origin: o, attrs: s} }

@@ -116,7 +116,7 @@ func (e *enricher) process(ctx context.Context, ld plog.Logs) (plog.Logs, error)
 		}
 	}
 	ld.ResourceLogs().RemoveIf(func(rl plog.ResourceLogs) bool {
-		resource := newOrigin(rl.Resource())
+		resource := newOrigin(rl.Resource(), &e.limits)
 		rl.ScopeLogs().RemoveIf(func(sl plog.ScopeLogs) bool {
 			scope := resource.scope(sl.Scope())
 			sl.LogRecords().RemoveIf(func(lr plog.LogRecord) bool { return !e.record(r, &scope, lr) })
@@ -168,9 +168,10 @@ func (e *enricher) record(r *request, scope *scope, lr plog.LogRecord) bool {
 	if !e.watched[kind] {
 		return e.drop(r, "watch_kinds")
 	}
-	in := intake{event: activity.Event{Kind: kind, Service: scope.event.Service, Producer: scope.event.Producer}}
+	in := intake{event: activity.Event{Kind: kind}, cut: scope.cut}
 	ev := &in.event
 	in.read(lr, e.cfg.TrustUpstream)
+	scope.share(ev)
 	if e.cfg.TrustUpstream && ev.Sealed() {
 		return e.sealed(r, &in, lr)
 	}
