@@ -173,7 +173,7 @@ func (e *enricher) record(r *request, scope *scope, lr plog.LogRecord) bool {
 	in.read(lr, e.cfg.TrustUpstream)
 	scope.share(ev)
 	if e.cfg.TrustUpstream && ev.Sealed() {
-		return e.sealed(r, &in, lr)
+		return e.sealed(r, scope, &in, lr)
 	}
 	e.identify(r, scope, lr, &in)
 	e.clientAddress(&in)
@@ -204,12 +204,16 @@ func (e *enricher) record(r *request, scope *scope, lr plog.LogRecord) bool {
 }
 
 // sealed passes on an event that our own collector upstream finished and
-// sealed. Any change here would look like tampering.
-func (e *enricher) sealed(r *request, in *intake, lr plog.LogRecord) bool {
+// sealed. Any change here would look like tampering, so that one which would
+// have to be cut is refused.
+func (e *enricher) sealed(r *request, s *scope, in *intake, lr plog.LogRecord) bool {
 	if rule, excluded := e.excluded(&in.event); excluded {
 		return e.drop(r, rule)
 	}
 	in.event.ExtraData = in.clientExtra
+	if s.cut > 0 || in.event.Size() > activity.MaxEventBytes {
+		return e.reject(r, in, codeEventTooLarge, "The event exceeds a limit, and it is sealed: nothing can be cut from it.")
+	}
 	activitylogs.Encode(&in.event, lr)
 	r.passed[in.event.Kind]++
 	return true

@@ -9,9 +9,12 @@ import (
 	"github.com/activitylog/otelcol-activitylog/internal/receipt"
 )
 
+const defaultTenant = "default"
+
+// The codes of the events that are refused.
 const (
 	codeTenantNotAllowed = "tenant_not_allowed"
-	defaultTenant        = "default"
+	codeEventTooLarge    = "event_too_large"
 )
 
 // tenant settles whose event it is: the grant of the authenticated sender, then
@@ -38,18 +41,18 @@ func (e *enricher) tenant(r *request, in *intake, v *verdict) bool {
 		if slices.ContainsFunc(granted, func(g string) bool { return tenantName(g) == said }) {
 			return true
 		}
-		return e.reject(r, in, "The sender may not write events of this tenant.")
+		return e.reject(r, in, codeTenantNotAllowed, "The sender may not write events of this tenant.")
 	case e.cfg.Tenant.FromEvent:
 		return true
 	case said == "" && e.cfg.Tenant.AuthAttribute == "" && e.cfg.Tenant.Claim == "":
 		return true
 	}
-	return e.reject(r, in, "The sender has no grant for a tenant, and the event's own word does not count here.")
+	return e.reject(r, in, codeTenantNotAllowed, "The sender has no grant for a tenant, and the event's own word does not count here.")
 }
 
-func (e *enricher) reject(r *request, in *intake, reason string) bool {
-	r.receipt.Reject(receipt.Rejection{ID: in.event.ID, Code: codeTenantNotAllowed, Reason: reason})
-	e.metrics.EnrichRejected.Add(r.ctx, 1, metric.WithAttributes(attribute.String("code", codeTenantNotAllowed)))
+func (e *enricher) reject(r *request, in *intake, code, reason string) bool {
+	r.receipt.Reject(receipt.Rejection{ID: in.event.ID, Code: code, Reason: reason})
+	e.metrics.EnrichRejected.Add(r.ctx, 1, metric.WithAttributes(attribute.String("code", code)))
 	return false
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/activitylogs"
 	"github.com/activitylog/otelcol-activitylog/internal/canonical"
+	"github.com/activitylog/otelcol-activitylog/internal/receipt"
 )
 
 var testSalts = [32]byte(bytes.Repeat([]byte{7}, 32))
@@ -106,6 +107,31 @@ func TestSealedEventsStayAsSealed(t *testing.T) {
 	require.NoError(t, err)
 	assert.NotContains(t, string(raw), "hush", "inputs never pass")
 	assert.NotContains(t, string(raw), "10.0.0.1")
+}
+
+// Nothing can be cut from a sealed event, so one that is too large is refused.
+func TestSealedEventsAreBounded(t *testing.T) {
+	e := started(t, func(c *Config) { c.TrustUpstream = true })
+	ev := request1()
+	for room, passes := range map[int]bool{0: true, 1: false} {
+		ev.Message = ""
+		ev.Message = strings.Repeat("m", activity.MaxEventBytes-ev.Size()+room)
+		var enc canonical.Encoder
+		enc.Seal(ev, &testSalts)
+		ctx, rec := receipt.NewContext(t.Context())
+		_, err := e.process(ctx, logsOf(ev, nil))
+		rejected, _ := rec.Processed()
+		if passes {
+			require.NoError(t, err)
+			assert.Empty(t, rejected)
+			continue
+		}
+		require.Error(t, err, "nothing is left to pass on")
+		require.Len(t, rejected, 1)
+		assert.Equal(t, ev.ID, rejected[0].ID)
+		assert.Equal(t, "event_too_large", rejected[0].Code)
+		assert.NotEmpty(t, rejected[0].Reason)
+	}
 }
 
 func TestSealedEventsAreFiltered(t *testing.T) {
