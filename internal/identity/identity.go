@@ -55,7 +55,15 @@ func Time(s string) (time.Time, bool) {
 		return ulid.Time(id.Time()).UTC(), true
 	}
 	id, err := activity.ParseID(s)
-	if err != nil || id[6]>>4 != 7 || id[8]>>6 != 2 {
+	if err != nil {
+		return time.Time{}, false
+	}
+	return TimeOf(id)
+}
+
+// TimeOf gives the time inside a UUIDv7, in milliseconds.
+func TimeOf(id activity.ID) (time.Time, bool) {
+	if id[6]>>4 != 7 || id[8]>>6 != 2 {
 		return time.Time{}, false
 	}
 	ms := binary.BigEndian.Uint64(id[:8]) >> 16

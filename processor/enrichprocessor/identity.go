@@ -3,67 +3,50 @@ package enrichprocessor
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"strings"
 	"time"
 
-	"github.com/google/uuid"
-	"github.com/oklog/ulid/v2"
 	"go.opentelemetry.io/collector/pdata/plog"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/identity"
 )
-
-// idNamespace makes the UUIDv5 of client ids that are no UUID. It is part of the
-// stored identity and never changes.
-var idNamespace = uuid.NewSHA1(uuid.NameSpaceDNS, []byte("activitylog"))
 
 // identify takes the client's id and the times. An event without an id gets one
 // once its tenant is known (derivedID).
 func (e *enricher) identify(r *request, s *scope, lr plog.LogRecord, in *intake) {
 	ev := &in.event
-	var inID int64
+	at, ok := identity.TimeOf(ev.ID)
 	if ev.ID.IsZero() {
-		inID = in.textID()
-	} else {
-		inID = uuidTime(ev.ID)
+		at, ok = in.textID()
 	}
 	if ev.ID.IsZero() {
 		in.recordHash, in.hashed = recordHash(s, lr), true
 	}
+	var inID int64
+	if ok {
+		inID = at.UnixNano()
+	}
 	e.times(r, in, inID)
 }
 
-// textID takes an id that is no UUID from the attributes without a column.
-func (in *intake) textID() (timeNS int64) {
+// textID takes an id that is no UUID from the attributes without a column, by
+// the rules of every way in.
+func (in *intake) textID() (at time.Time, ok bool) {
 	for i, m := range in.rest {
 		if m.key != string(semconv.LogRecordUIDKey) {
 			continue
 		}
 		text := m.value.AsString()
 		in.rest = append(in.rest[:i], in.rest[i+1:]...)
-		if text == "" {
-			return 0
+		id, exact := identity.FromText(text)
+		if !exact {
+			in.note("_id", string(appendString(nil, text)))
 		}
-		if u, err := ulid.ParseStrict(strings.ToUpper(text)); err == nil {
-			in.event.ID = activity.ID(u)
-			return ulid.Time(u.Time()).UnixNano()
-		}
-		in.event.ID = activity.ID(uuid.NewSHA1(idNamespace, []byte(text)))
-		in.note("_id", string(appendString(nil, text)))
-		return 0
+		in.event.ID = id
+		return identity.Time(text)
 	}
-	return 0
-}
-
-// uuidTime gives the time inside a UUIDv7 in Unix nanoseconds, 0 for another.
-func uuidTime(id activity.ID) int64 {
-	if id[6]>>4 != 7 {
-		return 0
-	}
-	var ms [8]byte
-	copy(ms[2:], id[:6])
-	return int64(binary.BigEndian.Uint64(ms[:])) * int64(time.Millisecond) //nolint:gosec // 48 bits; checked by times
+	return time.Time{}, false
 }
 
 // derivedID gives the UUIDv8 of a record that came without an id: the same for

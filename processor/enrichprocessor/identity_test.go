@@ -13,6 +13,7 @@ import (
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/activitylogs"
+	"github.com/activitylog/otelcol-activitylog/internal/identity"
 )
 
 // record gives one record of a request without an id.
@@ -32,9 +33,7 @@ func eventsOf(tb testing.TB, e *enricher, ld plog.Logs) []activity.Event {
 func TestClientIDs(t *testing.T) {
 	e := started(t, nil)
 	anULID := ulid.MustParse("01JNF4T5N0ABCDEFGHJKMNPQRS")
-	v5 := func(s string) string {
-		return uuid.NewSHA1(uuid.NewSHA1(uuid.NameSpaceDNS, []byte("activitylog")), []byte(s)).String()
-	}
+	v5 := func(s string) string { return uuid.NewSHA1(uuid.MustParse(identity.Namespace), []byte(s)).String() }
 	for _, tt := range []struct {
 		name string
 		put  func(pcommon.Value)
@@ -69,7 +68,7 @@ func TestClientIDs(t *testing.T) {
 // An id that says nothing is no id.
 func TestEmptyIDsAreDerived(t *testing.T) {
 	e := started(t, nil)
-	for _, text := range []string{"", "00000000-0000-0000-0000-000000000000"} {
+	for _, text := range []string{"", "00000000-0000-0000-0000-000000000000", "00000000000000000000000000"} {
 		ld := otlp(1)
 		record(ld).Attributes().PutStr("log.record.uid", text)
 		got := eventsOf(t, e, ld)[0]
@@ -89,6 +88,8 @@ func TestTimeInAnID(t *testing.T) {
 	}
 	anULID, err := ulid.New(ulid.Timestamp(at), nil)
 	require.NoError(t, err)
+	foreign := v7
+	foreign[8] = 0xc0 // of another variant, which has no versions
 	future := v7
 	future[0] = 0xff // beyond every int64 of nanoseconds
 	for _, tt := range []struct {
@@ -101,6 +102,7 @@ func TestTimeInAnID(t *testing.T) {
 		{name: "ULID", id: anULID.String(), want: at},
 		{name: "the id before the SDK's clock", id: v7.String(), observed: pcommon.NewTimestampFromTime(testNow.Add(-time.Hour)), want: at},
 		{name: "the datetime before the id", id: v7.String(), stamp: pcommon.NewTimestampFromTime(testNow.Add(-time.Minute)), want: testNow.Add(-time.Minute)},
+		{name: "another variant holds none", id: foreign.String(), want: testNow},
 		{name: "UUIDv4 holds none", id: "0190b5a0-c0de-4abc-8def-0123456789ab", want: testNow},
 		{name: "UUIDv4 holds none, but an SDK saw it", id: "0190b5a0-c0de-4abc-8def-0123456789ab", observed: pcommon.NewTimestampFromTime(testNow.Add(-time.Hour)), want: testNow.Add(-time.Hour)},
 		{name: "a time beyond all bounds", id: future.String(), want: testNow},
