@@ -93,14 +93,17 @@ func takeActor(ev *activity.Event, c *claims) {
 }
 
 // requireVerified leaves no actor standing on less than a verified token, where
-// that is asked for; the claimed id stays visible in extra_data.
+// that is asked for; what was claimed stays visible in extra_data.
 func (e *enricher) requireVerified(in *intake) {
-	ev := &in.event
-	if e.cfg.JWT.Verify != verifyRequired || ev.UserID == "" {
+	if e.cfg.JWT.Verify != verifyRequired {
 		return
 	}
-	in.setAside("_claimed_user_id", &ev.UserID)
-	ev.Username, ev.UserEmail, ev.UserRoles, ev.OnBehalfOf = "", "", "", ""
+	for _, f := range [...]activity.Field{
+		activity.FieldUserID, activity.FieldUsername, activity.FieldUserEmail, activity.FieldUserRoles,
+		activity.FieldOnBehalfOf, activity.FieldActorType,
+	} {
+		in.setAside("_claimed_"+f.String(), in.event.Text(f))
+	}
 }
 
 func replace(p *string, s string) {

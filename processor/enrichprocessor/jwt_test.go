@@ -222,8 +222,33 @@ func TestVerifyModes(t *testing.T) {
 			if tt.setAside == "" {
 				assert.Empty(t, got.ExtraData)
 			} else {
-				assert.JSONEq(t, `{"_claimed_user_id":"`+tt.setAside+`"}`, got.ExtraData)
+				assert.JSONEq(t, `{"_claimed_user_id":"`+tt.setAside+`","_claimed_username":"ann"}`, got.ExtraData)
 			}
+		})
+	}
+}
+
+// Each field that names an actor is set aside by itself: none of them stands
+// because another is absent.
+func TestRequiredLeavesNoWordOfTheActor(t *testing.T) {
+	e := started(t, func(c *Config) { withSecret(c); c.JWT.Verify = verifyRequired })
+	for _, f := range []activity.Field{
+		activity.FieldUserID, activity.FieldUsername, activity.FieldUserEmail, activity.FieldUserRoles,
+		activity.FieldOnBehalfOf, activity.FieldActorType,
+	} {
+		t.Run(f.String(), func(t *testing.T) {
+			ev := request1()
+			said := activity.ActorUser
+			if f == activity.FieldUserRoles {
+				said = `["admin"]`
+			}
+			*ev.Text(f) = said
+			got := one(t, e, logsOf(ev, nil))
+			assert.Empty(t, got.UserID+got.Username+got.UserEmail+got.UserRoles+got.OnBehalfOf)
+			assert.Equal(t, activity.ActorAnonymous, got.ActorType)
+			var extra map[string]string
+			require.NoError(t, json.Unmarshal([]byte(got.ExtraData), &extra))
+			assert.Equal(t, map[string]string{"_claimed_" + f.String(): said}, extra)
 		})
 	}
 }
