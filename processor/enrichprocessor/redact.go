@@ -22,6 +22,10 @@ var (
 	secretEnding = []string{
 		"secret", "secrets", "token", "tokens", "authorization", "cookie", "cookies", "credential", "credentials", "pwd", "jwt", "otp",
 	}
+	// secretWhole are too short or too common to mean a secret within a longer name.
+	secretWhole = []string{
+		"sessionid", "sessionkey", "phpsessid", "jsessionid", "sid", "pass", "pin", "cvv", "cvc", "sig",
+	}
 )
 
 // masker finds the names of secrets. The endings are kept by their last byte, so
@@ -43,11 +47,7 @@ func newMasker(extra []string) *masker {
 func (e *enricher) redact(in *intake) {
 	ev := &in.event
 	ev.QueryString = e.mask.query(ev.QueryString)
-	if path, query, ok := strings.Cut(ev.URL, "?"); ok {
-		if clean := e.mask.query(query); clean != query {
-			ev.URL = path + "?" + clean
-		}
-	}
+	ev.URL, ev.Origin = e.mask.url(ev.URL), e.mask.url(ev.Origin)
 	if ev.ObjectJSONRepr != "" {
 		ev.ObjectJSONRepr = e.safeJSON(in, activity.FieldObjectJSONRepr, ev.ObjectJSONRepr)
 	}
@@ -99,7 +99,7 @@ func (m *masker) secret(name string) bool {
 			return true
 		}
 	}
-	return false
+	return slices.Contains(secretWhole, name)
 }
 
 // json masks the members of valid JSON that hold secrets, at any depth. Text
@@ -165,7 +165,45 @@ func memberName(quoted string) string {
 	return s
 }
 
-// query masks the secrets of a query string and leaves the rest as it is.
+// url masks the password before the host, and the secrets among the parameters
+// of the path, the query and the fragment.
+func (m *masker) url(u string) string {
+	if !strings.ContainsAny(u, ";?#@") {
+		return u
+	}
+	path, query, ok := strings.Cut(maskPassword(u), "?")
+	if i := strings.IndexAny(path, ";#"); i >= 0 {
+		path = path[:i+1] + m.query(path[i+1:])
+	}
+	if !ok {
+		return path
+	}
+	return path + "?" + m.query(query)
+}
+
+// maskPassword masks the password of a URL's userinfo (RFC 3986 section 3.2.1).
+func maskPassword(u string) string {
+	scheme, rest, ok := strings.Cut(u, "//")
+	if !ok || scheme != "" && !strings.HasSuffix(scheme, ":") {
+		return u
+	}
+	authority := rest
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		authority = rest[:i]
+	}
+	at := strings.LastIndexByte(authority, '@')
+	if at < 0 {
+		return u
+	}
+	user, password, _ := strings.Cut(authority[:at], ":")
+	if password == "" {
+		return u
+	}
+	return scheme + "//" + user + ":" + masked + rest[at:]
+}
+
+// query masks the secrets of a query string, and of a fragment behind it, and
+// leaves the rest as it is.
 func (m *masker) query(q string) string {
 	if q == "" {
 		return q
@@ -173,7 +211,7 @@ func (m *masker) query(q string) string {
 	var b strings.Builder
 	changed := false
 	for i, rest := 0, q; ; i++ {
-		cut := strings.IndexAny(rest, "&;")
+		cut := strings.IndexAny(rest, "&;#")
 		pair := rest
 		if cut >= 0 {
 			pair = rest[:cut]
@@ -185,7 +223,11 @@ func (m *masker) query(q string) string {
 				plain = u
 			}
 		}
+		plain = plain[strings.LastIndexByte(plain, '?')+1:] // a fragment may hold a URL of its own
 		if ok && value != "" && m.secret(plain) {
+			if cut >= 0 && rest[cut] == '#' {
+				cut = strings.IndexAny(rest, "&;") // it may as well belong to the secret
+			}
 			if !changed {
 				b.WriteString(q[:len(q)-len(rest)])
 			}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,24 +28,30 @@ var secretNames = []string{
 	"credential", "credentials", "jwt", "id-jwt", "otp", "totp", "email_otp",
 }
 
+// wholeNames are secrets as they are, not as the end of another name.
+var wholeNames = []string{
+	"sessionid", "session_id", "session_key", "sessionKey", "PHPSESSID", "JSESSIONID", "sid", "SID", "pass", "PIN", "cvv", "cvc2", "sig",
+}
+
 // plainNames look like secrets and are none.
 var plainNames = []string{
 	"name", "pass_count", "passage", "tokenizer", "token_type", "token_count", "secretary", "secret_santa_day", "author",
 	"authorization_id", "cookie_consent", "keyboard", "api", "key", "public_key", "monkey", "authority", "optional", "option",
 	"robot", "cookies_accepted", "credentials_count", "jwt_issuer", "", "_", "1",
+	"user_session_id", "session", "side", "president", "parent_sid", "compass", "spin", "signal", "design",
 }
 
 func TestSecretNames(t *testing.T) {
-	m := newMasker([]string{"Tax-Number", "  ", "pin"})
-	for _, name := range append(secretNames, "tax_number", "customerTaxNumber", "PIN", "card.pin4") {
+	m := newMasker([]string{"Tax-Number", "  ", "card-pin"})
+	for _, name := range append(slices.Concat(secretNames, wholeNames), "tax_number", "customerTaxNumber", "CARD_PIN", "visa.card.pin4") {
 		assert.True(t, m.secret(name), "%q is not masked", name)
 		assert.Equal(t, `{"`+name+`": "***"}`, m.json(`{"`+name+`": "hush"}`))
 		assert.Equal(t, name+"=***&x=1", m.query(name+"=hush&x=1"))
 	}
-	for _, name := range append(plainNames, "pint") {
+	for _, name := range append(plainNames, "card.pint") {
 		assert.False(t, m.secret(name), "%q is masked", name)
 	}
-	assert.False(t, newMasker(nil).secret("pin"), "not by default")
+	assert.False(t, newMasker(nil).secret("card.pin"), "not by default")
 }
 
 func TestMaskedJSON(t *testing.T) {
@@ -91,6 +98,10 @@ func TestMaskedQuery(t *testing.T) {
 		"a=1;token=hush;b":             "a=1;token=***;b",
 		"token=hush&&token=hush&":      "token=***&&token=***&",
 		"token=a=b=c&x":                "token=***&x",
+		"a=1#token=hush&b=2":           "a=1#token=***&b=2",
+		"token=hush#hush&b=2":          "token=***&b=2",
+		"token=hush#hush":              "token=***",
+		"a=1#/done?sid=hush":           "a=1#/done?sid=***",
 		"TOKEN=hush":                   "TOKEN=***",
 		"user%5Bpassword%5D=hush":      "user%5Bpassword%5D=***",
 		"tok%65n=hush":                 "tok%65n=***",
@@ -176,7 +187,25 @@ func TestSecretsInAURL(t *testing.T) {
 		assert.Equal(t, tt.wantURL, got.URL)
 		assert.Equal(t, tt.wantQuery, got.QueryString)
 	}
-	cors := &activity.Event{Kind: activity.KindCORS, URL: "https://shop.example.org/x?token=hush", Datetime: testNow.UnixNano()}
+	for in, want := range map[string]string{
+		"https://u:hush@h/a":                     "https://u:***@h/a",
+		"https://u:hu:s;h@h":                     "https://u:***@h",
+		"//u:hush@h:80?a=b@c":                    "//u:***@h:80?a=b@c",
+		"/proxy/ftp://u:hush@h/a":                "/proxy/ftp://u:***@h/a",
+		"https://h/a#state=1&access_token=hush":  "https://h/a#state=1&access_token=***",
+		"https://h/#/done?access_token=hush&b=1": "https://h/#/done?access_token=***&b=1",
+		"https://h/a?b=1#id_token=hush":          "https://h/a?b=1#id_token=***",
+		"/a;jsessionid=hush?b=1":                 "/a;jsessionid=***?b=1",
+		"/a;v=1?sid=hush":                        "/a;v=1?sid=***",
+		"https://u@h:8080/a@b?c=d#e":             "https://u@h:8080/a@b?c=d#e",
+		"https://h/u:p@x":                        "https://h/u:p@x",
+		"/a//u:p@x":                              "/a//u:p@x",
+		"https://u:@h/password/x=1":              "https://u:@h/password/x=1",
+	} {
+		assert.Equal(t, want, e.mask.url(in))
+		assert.Equal(t, want, e.mask.url(want), "masking twice changes nothing")
+	}
+	cors := &activity.Event{Kind: activity.KindCORS, URL: "https://u:hush@shop.example.org/x?token=hush#token=hush", Origin: "https://u:hush@h", Datetime: testNow.UnixNano()}
 	got := one(t, e, logsOf(cors, &activitylogs.Inputs{}))
-	assert.NotContains(t, got.URL+got.QueryString, "hush")
+	assert.NotContains(t, got.URL+got.QueryString+got.Origin, "hush")
 }
