@@ -3,6 +3,7 @@ package deadletter
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ type Cause string
 const (
 	CauseConflict Cause = "conflict" // its key holds other content
 	CauseRefused  Cause = "refused"  // the database cannot hold it
-	CauseInvalid  Cause = "invalid"  // it could not be read from its record
+	CauseInvalid  Cause = "invalid"  // the event is not whole: its record could not be read, or it does not fit into a line
 )
 
 // Entry is one dead letter.
@@ -31,19 +32,54 @@ type Entry struct {
 	Event  activity.Event `json:"event"`            // its lossless column form
 }
 
-// maxLine bounds a line: the largest event with every byte escaped, and room
-// for the detail.
+// maxLine bounds a line: the largest event that a receiver takes, with every
+// byte escaped, and room for the detail.
 const maxLine = minBytes
 
+// maxShort is the longest text that an event too large for a line keeps: with
+// every field at it, and every byte escaped, the line still fits.
+const maxShort = 4 << 10
+
+// appendLine adds an entry of any size: of one that does not fit, the long
+// texts are kept as their digest.
 func appendLine(dst []byte, e *Entry) ([]byte, error) {
 	line, err := json.Marshal(e)
+	if err == nil && len(line) >= maxLine {
+		short := shortened(e, len(line))
+		line, err = json.Marshal(&short)
+	}
 	if err != nil {
 		return dst, fmt.Errorf("encode dead letter %s: %w", e.Event.ID, err)
 	}
-	if len(line) >= maxLine {
-		return dst, fmt.Errorf("%w: dead letter %s has %d bytes, the limit is %d", activity.ErrInvalid, e.Event.ID, len(line), maxLine)
-	}
 	return append(append(dst, line...), '\n'), nil
+}
+
+// shortened gives the entry with a digest in the place of every long text. It is
+// no longer whole, so it must not be stored: its cause becomes CauseInvalid.
+func shortened(e *Entry, size int) Entry {
+	out := *e
+	out.Cause = CauseInvalid
+	out.Detail = fmt.Sprintf("%s: too large for a dead letter (%d bytes, the limit is %d), long texts are kept as their digest; %s",
+		e.Cause, size, maxLine, digest(e.Detail))
+	for _, f := range activity.Fields() {
+		if p := out.Event.Text(f); p != nil {
+			*p = digest(*p)
+		}
+		if b := out.Event.Bytes(f); len(b) > maxShort {
+			sum := sha256.Sum256(b)
+			out.Event.SetBytes(f, sum[:])
+		}
+	}
+	return out
+}
+
+// digest gives a short text as it is, and a long one as a JSON string that
+// identifies it.
+func digest(s string) string {
+	if len(s) <= maxShort {
+		return s
+	}
+	return fmt.Sprintf(`"sha256:%x (%d bytes)"`, sha256.Sum256([]byte(s)), len(s))
 }
 
 func parseLine(line []byte) (Entry, error) {
