@@ -35,9 +35,10 @@ type sqlExporter struct {
 	telemetry *metadata.TelemetryBuilder
 	now       func() time.Time
 
-	store   storage.Store
-	owned   bool
-	letters *deadletter.Log
+	store    storage.Store
+	owned    bool
+	letters  *deadletter.Log
+	expiring expiry
 }
 
 func newExporter(cfg *Config, set exporter.Settings) (*sqlExporter, error) {
@@ -67,6 +68,9 @@ func (e *sqlExporter) start(ctx context.Context, host component.Host) error {
 		e.store, e.letters = nil, nil
 		return errors.Join(fmt.Errorf("auditsql: %w", err), letters.Close())
 	}
+	if e.cfg.DeadLetter.MaxAge > 0 {
+		e.expiring.start(expireEvery, e.expire) //nolint:contextcheck // it outlives the start
+	}
 	return nil
 }
 
@@ -90,6 +94,7 @@ func (e *sqlExporter) shared(host component.Host) (storage.Store, error) {
 }
 
 func (e *sqlExporter) shutdown(context.Context) error {
+	e.expiring.stop()
 	var errs []error
 	if e.owned {
 		errs = append(errs, e.store.Close())

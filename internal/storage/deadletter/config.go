@@ -12,14 +12,15 @@ type Config struct {
 	// MaxBytes bounds the files together. When they are full nothing more is
 	// taken, so that nothing is acknowledged and lost.
 	MaxBytes int64 `mapstructure:"max_bytes"`
-	// MaxAge is how long a dead letter is kept; 0 = for ever. Whole segments
-	// are dropped, so that one may stay up to an eighth longer.
+	// MaxAge is how long a dead letter is kept; 0 = for ever. Expire drops whole
+	// segments, so that one may stay up to an eighth longer.
 	MaxAge time.Duration `mapstructure:"max_age"`
 }
 
-// NewDefaultConfig gives 256 MiB and 30 days, in a directory still to be named.
+// NewDefaultConfig gives 256 MiB, kept for ever, in a directory still to be
+// named: what was acknowledged does not go away by itself.
 func NewDefaultConfig() Config {
-	return Config{MaxBytes: 256 << 20, MaxAge: 720 * time.Hour}
+	return Config{MaxBytes: 256 << 20}
 }
 
 // minBytes holds the largest event, escaped.

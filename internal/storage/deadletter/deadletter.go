@@ -73,7 +73,8 @@ func (l *Log) Close() error {
 }
 
 // locked runs fn with the segments to itself. When others hold them for longer
-// than lockTime it returns storage.ErrRetryable.
+// than lockTime it returns storage.ErrRetryable. The bound is its own: a caller
+// that has stored something already must still be able to note it.
 func (l *Log) locked(fn func() error) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lockTime)
 	defer cancel()
@@ -125,7 +126,7 @@ func (l *Log) Append(entries []Entry) error {
 		}
 	}
 	return l.locked(func() error {
-		segs, err := l.expire()
+		segs, err := l.segments()
 		if err != nil {
 			return err
 		}
@@ -157,25 +158,32 @@ func (l *Log) current(segs []segment, more int64) *segment {
 	return &segment{path: l.segmentPath(now), created: now}
 }
 
-// expire removes the segments whose every entry is past the age, and gives the
-// rest.
-func (l *Log) expire() ([]segment, error) {
-	segs, err := l.segments()
-	if err != nil || l.config.MaxAge <= 0 {
-		return segs, err
+// Expire removes the segments whose every entry is past MaxAge and gives how
+// many entries they had, also with an error. Nothing else lets go of entries:
+// the caller says what is gone.
+func (l *Log) Expire() (entries int, err error) {
+	if l.config.MaxAge <= 0 {
+		return 0, nil
 	}
-	oldest := l.now().UnixNano() - int64(l.config.MaxAge+l.config.MaxAge/parts)
-	gone := 0
-	for gone < len(segs) && segs[gone].created < oldest {
-		if err := os.Remove(segs[gone].path); err != nil { //nolint:gosec // a path of our own directory
-			return nil, fmt.Errorf("drop old dead letters: %w", err)
+	err = l.locked(func() error {
+		segs, err := l.segments()
+		if err != nil {
+			return err
 		}
-		gone++
-	}
-	if gone == 0 {
-		return segs, nil
-	}
-	return segs[gone:], l.syncDirectory()
+		oldest := l.now().UnixNano() - int64(l.config.MaxAge+l.config.MaxAge/parts)
+		for i := 0; i < len(segs) && segs[i].created < oldest; i++ {
+			n := 0
+			if err := eachLine(segs[i].path, func(int, []byte) error { n++; return nil }); err != nil {
+				return err
+			}
+			if err := os.Remove(segs[i].path); err != nil {
+				return fmt.Errorf("drop old dead letters: %w", err)
+			}
+			entries += n
+		}
+		return l.syncDirectory()
+	})
+	return entries, err
 }
 
 // Entries streams the entries, oldest segment first, in the memory of one
@@ -220,7 +228,7 @@ func (l *Log) Replay(ctx context.Context, write func(ctx context.Context, entrie
 			r := replay{write: write, stored: map[[sha256.Size]byte]bool{}}
 			err := r.run(ctx, segs[i].path)
 			if len(r.stored) > 0 {
-				err = errors.Join(err, l.locked(func() error { return l.rewrite(&segs[i], r.remaining) }))
+				err = errors.Join(err, l.locked(func() error { return l.rewrite(&segs[i], r.remaining) })) //nolint:contextcheck // its wait has a bound of its own
 			}
 			if err != nil {
 				return fmt.Errorf("replay dead letters: %w", err)

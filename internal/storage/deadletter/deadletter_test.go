@@ -3,6 +3,7 @@ package deadletter
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -138,9 +139,27 @@ func TestOldSegmentsAreDropped(t *testing.T) {
 	now = now.Add(8 * time.Hour)
 	require.NoError(t, l.Append([]Entry{entry(1)}))
 	assert.Len(t, read(t, l), 2, "not yet past its age for certain")
+	n, err := l.Expire()
+	require.NoError(t, err)
+	assert.Zero(t, n)
 	now = now.Add(2 * time.Hour)
 	require.NoError(t, l.Append([]Entry{entry(2)}))
+	assert.Len(t, read(t, l), 3, "nothing goes without being counted")
+	n, err = l.Expire()
+	require.NoError(t, err)
+	assert.Equal(t, 1, n)
 	assert.Equal(t, []Entry{entry(1), entry(2)}, read(t, l))
+}
+
+func TestNothingExpiresByDefault(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	l := open(t, config(t.TempDir()), func() time.Time { return now })
+	require.NoError(t, l.Append([]Entry{entry(0)}))
+	now = now.AddDate(10, 0, 0)
+	n, err := l.Expire()
+	require.NoError(t, err)
+	assert.Zero(t, n)
+	assert.Equal(t, []Entry{entry(0)}, read(t, l))
 }
 
 func TestReplayRemovesWhatWasStored(t *testing.T) {
@@ -300,4 +319,28 @@ func TestALockThatAnotherHoldsIsNotWaitedForForEver(t *testing.T) {
 	wg.Wait()
 	assert.Empty(t, read(t, l), "nothing was acknowledged, nothing is kept")
 	require.NoError(t, l.Append([]Entry{entry(0)}))
+}
+
+func TestAnEventLargerThanALineIsKeptByItsDigest(t *testing.T) {
+	l := open(t, config(t.TempDir()), time.Now)
+	huge := entry(0)
+	huge.Detail = strings.Repeat("why", maxLine)
+	huge.Event.Message = strings.Repeat("x", maxLine)
+	huge.Event.IntegrityHash = make([]byte, maxLine)
+	for _, f := range activity.Fields() {
+		if p := huge.Event.Text(f); p != nil && *p == "" {
+			*p = strings.Repeat("\x01", maxShort) // six bytes each
+		}
+	}
+	require.NoError(t, l.Append([]Entry{huge, entry(1)}))
+	kept := read(t, l)
+	require.Len(t, kept, 2)
+	assert.Equal(t, entry(1), kept[1])
+	assert.Equal(t, CauseInvalid, kept[0].Cause, "an event that is not whole is not stored by a replay")
+	assert.Contains(t, kept[0].Detail, "conflict: too large for a dead letter")
+	assert.Equal(t, huge.Event.ID, kept[0].Event.ID)
+	assert.Equal(t, huge.Event.UserID, kept[0].Event.UserID)
+	sum := sha256.Sum256([]byte(huge.Event.Message))
+	assert.Equal(t, fmt.Sprintf(`"sha256:%x (%d bytes)"`, sum, maxLine), kept[0].Event.Message)
+	assert.Len(t, huge.Event.Message, maxLine, "the caller's event stays as it is")
 }

@@ -23,16 +23,17 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                            metric.Meter
-	mu                               sync.Mutex
-	registrations                    []metric.Registration
-	ExporterAuditsqlCommitDuration   metric.Float64Histogram
-	ExporterAuditsqlConflictEvents   metric.Int64Counter
-	ExporterAuditsqlDeadLetterEvents metric.Int64Counter
-	ExporterAuditsqlDuplicateEvents  metric.Int64Counter
-	ExporterAuditsqlPendingEvents    metric.Int64UpDownCounter
-	ExporterAuditsqlWriteEvents      metric.Int64Histogram
-	ExporterAuditsqlWrittenEvents    metric.Int64Counter
+	meter                              metric.Meter
+	mu                                 sync.Mutex
+	registrations                      []metric.Registration
+	ExporterAuditsqlCommitDuration     metric.Float64Histogram
+	ExporterAuditsqlConflictEvents     metric.Int64Counter
+	ExporterAuditsqlDeadLetterEvents   metric.Int64Counter
+	ExporterAuditsqlDeadLettersExpired metric.Int64Counter
+	ExporterAuditsqlDuplicateEvents    metric.Int64Counter
+	ExporterAuditsqlPendingEvents      metric.Int64UpDownCounter
+	ExporterAuditsqlWriteEvents        metric.Int64Histogram
+	ExporterAuditsqlWrittenEvents      metric.Int64Counter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -80,6 +81,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	builder.ExporterAuditsqlDeadLetterEvents, err = builder.meter.Int64Counter(
 		"otelcol_exporter_auditsql_dead_letter_events",
 		metric.WithDescription("Events written to the dead letters, by cause. [Beta]"),
+		metric.WithUnit("{event}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterAuditsqlDeadLettersExpired, err = builder.meter.Int64Counter(
+		"otelcol_exporter_auditsql_dead_letters_expired",
+		metric.WithDescription("Dead letters dropped because they were older than dead_letter::max_age. [Beta]"),
 		metric.WithUnit("{event}"),
 	)
 	errs = errors.Join(errs, err)

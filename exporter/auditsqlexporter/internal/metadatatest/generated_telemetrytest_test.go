@@ -22,6 +22,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ExporterAuditsqlCommitDuration.Record(context.Background(), 1)
 	tb.ExporterAuditsqlConflictEvents.Add(context.Background(), 1)
 	tb.ExporterAuditsqlDeadLetterEvents.Add(context.Background(), 1)
+	tb.ExporterAuditsqlDeadLettersExpired.Add(context.Background(), 1)
 	tb.ExporterAuditsqlDuplicateEvents.Add(context.Background(), 1)
 	tb.ExporterAuditsqlPendingEvents.Add(context.Background(), 1)
 	tb.ExporterAuditsqlWriteEvents.Record(context.Background(), 1)
@@ -33,6 +34,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterAuditsqlDeadLetterEvents(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterAuditsqlDeadLettersExpired(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterAuditsqlDuplicateEvents(t, testTel,
