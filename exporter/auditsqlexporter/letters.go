@@ -80,7 +80,7 @@ func (e *sqlExporter) keep(ctx context.Context, entries []deadletter.Entry) erro
 	if len(entries) == 0 {
 		return nil
 	}
-	if err := e.letters.Append(entries); err != nil { //nolint:contextcheck // its wait has a bound of its own
+	if err := e.letters.Append(entries); err != nil { //nolint:contextcheck // its wait for the lock has a bound of its own //nolint:contextcheck // its wait has a bound of its own
 		return fmt.Errorf("keep %d events in the dead letters (%s): %w", len(entries), e.cfg.DeadLetter.Directory, err)
 	}
 	counts := map[deadletter.Cause]int64{}

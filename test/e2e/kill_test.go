@@ -143,7 +143,7 @@ func TestSIGTERMWithClientsThatHang(t *testing.T) {
 	} {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 		require.NoError(t, err)
-		defer func() { _ = conn.Close() }()
+		t.Cleanup(func() { _ = conn.Close() })
 		_, err = io.WriteString(conn, said)
 		require.NoError(t, err)
 	}
