@@ -228,7 +228,6 @@ func (l *Log) Replay(ctx context.Context, write func(ctx context.Context, entrie
 			r := replay{write: write, stored: map[[sha256.Size]byte]bool{}}
 			err := r.run(ctx, segs[i].path)
 			if len(r.stored) > 0 {
-				//nolint:contextcheck // what was replayed must be noted, even when the caller has left
 				err = errors.Join(err, l.locked(func() error { return l.rewrite(&segs[i], r.remaining) })) //nolint:contextcheck // its wait has a bound of its own
 			}
 			if err != nil {
