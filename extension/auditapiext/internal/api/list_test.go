@@ -185,6 +185,27 @@ func TestGetOneEvent(t *testing.T) {
 	})
 }
 
+// TestAnotherKindCannotHideAnEvent: a later event of another kind that carries
+// the same id takes neither the page nor the report of the first away.
+func TestAnotherKindCannotHideAnEvent(t *testing.T) {
+	onStores(t, func(t *testing.T, s storage.Store) {
+		t.Helper()
+		a := newAPI(t, s)
+		hidden, later := newEvent(activity.KindCRUD, 9), newEvent(activity.KindSystem, 1)
+		later.ID = hidden.ID
+		seal(&later)
+		write(t, s, hidden, later)
+		id := hidden.ID.String()
+		for kind, e := range map[string]*activity.Event{"crud": &hidden, "system": &later} {
+			row := *decode[map[string]any](t, a.do(t, http.MethodGet, kind+"-events/"+id+"/"))
+			assert.Equal(t, kind, row["kind"])
+			assert.Equal(t, timeValue(e.Datetime).text, row["datetime"])
+			one := *decode[map[string]any](t, a.do(t, http.MethodGet, kind+"-events/"+id+"/verify_integrity/"))
+			assert.Equal(t, "ok", one["status"], kind)
+		}
+	})
+}
+
 func TestLinksNameTheHostAndSchemeOfTheRequest(t *testing.T) {
 	s := storagetest.NewMemory()
 	a := newAPI(t, s)
