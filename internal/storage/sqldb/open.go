@@ -16,14 +16,7 @@ import (
 )
 
 // Options of Open.
-type Options struct {
-	// ReadOnly opens an existing store beside the process that writes to it.
-	ReadOnly bool
-	// Now is the clock of stored_ns; nil = time.Now.
-	Now func() time.Time
-	// Logger is told about segments as they are made; nil = nobody is.
-	Logger *zap.Logger
-}
+type Options = storage.Options
 
 // store implements storage.Store over a dialect.
 type store struct {
