@@ -2,19 +2,24 @@ package auditsqlexporter
 
 import (
 	"context"
-	"errors"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/exporter/exportertest"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
 	"github.com/activitylog/otelcol-activitylog/exporter/auditsqlexporter/internal/metadata"
-	"github.com/activitylog/otelcol-activitylog/internal/storage"
+	"github.com/activitylog/otelcol-activitylog/exporter/auditsqlexporter/internal/metadatatest"
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/activitylogs"
 )
 
 func load(t *testing.T, m map[string]any) *Config {
@@ -26,20 +31,20 @@ func load(t *testing.T, m map[string]any) *Config {
 
 // validate asks the parts too, as the collector does.
 func validate(c *Config) error {
-	return errors.Join(c.Validate(), c.Database.Validate(), c.DeadLetter.Validate())
+	return confmap.Validate(c)
 }
 
 func TestConfigAccepted(t *testing.T) {
 	cfg := load(t, map[string]any{"sqlite": map[string]any{"directory": "/x"}, "auditapi": "auditapi"})
 	require.NoError(t, validate(cfg))
-	assert.Equal(t, "/x/dead-letters", cfg.DeadLetter.Directory)
-	assert.False(t, cfg.Queue.HasValue())
-	assert.Equal(t, 3*time.Second, cfg.Retry.MaxElapsedTime)
+	assert.Equal(t, "/x", folder(&cfg.Database), "the dead letters lie beside the database")
+	assert.False(t, cfg.Delivery.Queue.HasValue())
+	assert.Equal(t, 3*time.Second, cfg.Delivery.Retry.MaxElapsedTime)
 
 	cfg = load(t, map[string]any{"sending_queue": map[string]any{"storage": "file_storage"}})
 	require.NoError(t, validate(cfg))
-	assert.Zero(t, cfg.Retry.MaxElapsedTime, "a spooled exporter never gives up")
-	assert.EqualValues(t, 1000, cfg.Queue.Get().QueueSize)
+	assert.Zero(t, cfg.Delivery.Retry.MaxElapsedTime, "a spooled exporter never gives up")
+	assert.EqualValues(t, 1000, cfg.Delivery.Queue.Get().QueueSize)
 }
 
 func TestConfigRefused(t *testing.T) {
@@ -58,60 +63,42 @@ func TestConfigRefused(t *testing.T) {
 	f("sqlite::directory", map[string]any{"sqlite": map[string]any{"directory": ""}})
 }
 
-// sharer is an auditapi extension with one database.
-type sharer struct {
-	component.StartFunc
-	component.ShutdownFunc
-	database string
-	store    storage.Store
-}
-
-func (s *sharer) SharedStore(database string) (storage.Store, bool) {
-	return s.store, database == s.database
-}
-
-type host struct {
-	extensions map[component.ID]component.Component
-}
-
-func (h host) GetExtensions() map[component.ID]component.Component { return h.extensions }
-
-func TestStartTakesTheStoreOfTheExtension(t *testing.T) {
-	id := component.MustNewID("auditapi")
-	cfg := load(t, map[string]any{"sqlite": map[string]any{"directory": t.TempDir()}, "auditapi": "auditapi"})
-	owner := &faults{}
-	f := func(problem string, extension component.Component) *sqlExporter {
-		t.Helper()
-		e, err := newExporter(cfg, exportertest.NewNopSettings(metadata.Type))
-		require.NoError(t, err)
-		h := host{extensions: map[component.ID]component.Component{}}
-		if extension != nil {
-			h.extensions[id] = extension
-		}
-		err = e.start(t.Context(), h)
-		if problem == "" {
-			require.NoError(t, err)
-		} else {
-			require.ErrorContains(t, err, problem)
-		}
-		require.NoError(t, e.shutdown(context.Background()), "the extension's store is not closed")
-		return e
-	}
-	f("there is no extension", nil)
-	f("no store to share", struct {
-		component.StartFunc
-		component.ShutdownFunc
-	}{})
-	f("another database", &sharer{database: "sqlite:/else/activity.db"})
-	e := f("", &sharer{database: cfg.Database.Identity(), store: owner})
-	assert.Same(t, owner, e.store)
-}
-
 func TestLifecycleOfTheFactory(t *testing.T) {
 	cfg := load(t, map[string]any{"sqlite": map[string]any{"directory": t.TempDir()}})
 	logs, err := NewFactory().CreateLogs(t.Context(), exportertest.NewNopSettings(metadata.Type), cfg)
 	require.NoError(t, err)
 	require.NoError(t, logs.Start(t.Context(), componenttest.NewNopHost()))
-	require.NoError(t, logs.ConsumeLogs(t.Context(), logsOf(events(5))))
+	require.NoError(t, logs.ConsumeLogs(t.Context(), oneRecord("login")))
+	assert.FileExists(t, filepath.Join(cfg.Database.SQLite.Directory, "activity.db"))
+	assert.DirExists(t, filepath.Join(cfg.Database.SQLite.Directory, "dead-letters"))
+	require.NoError(t, logs.Shutdown(t.Context()))
+}
+
+func oneRecord(what string) plog.Logs {
+	event := activity.Event{ID: activity.ID{1, 6: 0x70, 8: 0x80}, Kind: activity.KindLogin, Type: what, Datetime: 1, ReceivedAt: 2}
+	ld := plog.NewLogs()
+	activitylogs.Encode(&event, ld.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty())
+	return ld
+}
+
+// TestMetricsAreTheComponentsOwn: an event that is new, one that is there, one that is another under the same key.
+func TestMetricsAreTheComponentsOwn(t *testing.T) {
+	telemetry := componenttest.NewTelemetry()
+	t.Cleanup(func() { require.NoError(t, telemetry.Shutdown(context.Background())) })
+	cfg := load(t, map[string]any{"sqlite": map[string]any{"directory": t.TempDir()}})
+	logs, err := NewFactory().CreateLogs(t.Context(), metadatatest.NewSettings(telemetry), cfg)
+	require.NoError(t, err)
+	require.NoError(t, logs.Start(t.Context(), componenttest.NewNopHost()))
+	for _, ld := range []plog.Logs{oneRecord("login"), oneRecord("login"), oneRecord("login"), oneRecord("logout")} {
+		require.NoError(t, logs.ConsumeLogs(t.Context(), ld))
+	}
+	point := func(n int64) []metricdata.DataPoint[int64] { return []metricdata.DataPoint[int64]{{Value: n}} }
+	metadatatest.AssertEqualExporterAuditsqlWrittenEvents(t, telemetry, point(1), metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+	metadatatest.AssertEqualExporterAuditsqlDuplicateEvents(t, telemetry, point(2), metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+	metadatatest.AssertEqualExporterAuditsqlConflictEvents(t, telemetry, point(1), metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+	metadatatest.AssertEqualExporterAuditsqlPendingEvents(t, telemetry, point(0), metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+	metadatatest.AssertEqualExporterAuditsqlDeadLetterEvents(t, telemetry, []metricdata.DataPoint[int64]{
+		{Value: 1, Attributes: attribute.NewSet(attribute.String("cause", "conflict"))},
+	}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 	require.NoError(t, logs.Shutdown(t.Context()))
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/activitylog/otelcol-activitylog/extension/auditapiext/internal/metadata"
 	"github.com/activitylog/otelcol-activitylog/internal/configguard"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/handle"
 	"github.com/activitylog/otelcol-activitylog/internal/storage/open"
 )
 
@@ -37,7 +38,7 @@ type auditAPI struct {
 	set       extension.Settings
 	telemetry *metadata.TelemetryBuilder
 
-	store    *open.Handle
+	store    *handle.Handle
 	api      *api.API
 	server   *server
 	watchdog *watchdog

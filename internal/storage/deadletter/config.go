@@ -2,12 +2,15 @@ package deadletter
 
 import (
 	"errors"
+	"path/filepath"
+	"strings"
 	"time"
 )
 
 // Config says where the dead letters are and how many are kept.
 type Config struct {
-	// Directory is made with mode 0700; the files in it have mode 0600.
+	// Directory is made with mode 0700; the files in it have mode 0600. Empty
+	// leaves it to the component: DefaultDirectory.
 	Directory string `mapstructure:"directory"`
 	// MaxBytes bounds the files together. When they are full nothing more is
 	// taken, so that nothing is acknowledged and lost.
@@ -15,6 +18,16 @@ type Config struct {
 	// MaxAge is how long a dead letter is kept; 0 = for ever. Expire drops whole
 	// segments, so that one may stay up to an eighth longer.
 	MaxAge time.Duration `mapstructure:"max_age"`
+}
+
+// DefaultDirectory is where an exporter keeps its dead letters when no directory
+// is configured: beside a database that lies in a folder, and for one on a
+// server in a folder of its own, for example data/dead-letters/auditmongo_eu.
+func DefaultDirectory(folder, exporter string) string {
+	if folder != "" {
+		return filepath.Join(folder, "dead-letters")
+	}
+	return filepath.Join("data", "dead-letters", strings.ReplaceAll(exporter, "/", "_"))
 }
 
 // NewDefaultConfig gives 256 MiB, kept for ever, in a directory still to be
@@ -29,9 +42,6 @@ const minBytes = 8 << 20
 // Validate joins every problem and names the key.
 func (c *Config) Validate() error {
 	var errs []error
-	if c.Directory == "" {
-		errs = append(errs, errors.New("directory: name the folder for the dead letters"))
-	}
 	if c.MaxBytes < minBytes {
 		errs = append(errs, errors.New("max_bytes: must be at least 8388608, which holds the largest event"))
 	}

@@ -53,6 +53,9 @@ func Open(c Config, now func() time.Time) (*Log, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}
+	if c.Directory == "" {
+		return nil, errors.New("dead letters: no directory is chosen")
+	}
 	if err := os.MkdirAll(c.Directory, 0o700); err != nil {
 		return nil, fmt.Errorf("make the dead-letter directory: %w", err)
 	}

@@ -1,12 +1,8 @@
 // Package open turns a configuration into a store: the only package that
 // imports every driver.
 //
-// Store opens it once and gives the error; auditctl uses it. Handle is for
-// components of a running collector: a database that is away at the start, or a
-// disk that is full, is tried again with growing pauses (200 ms to 15 s) while
-// callers get storage.ErrRetryable, so that their clients keep what they have.
-// What waiting cannot mend (storage.ErrLocked, storage.ErrSchemaTooNew,
-// activity.ErrInvalid) is returned at once, and ends the start of the collector.
+// Store opens it once and gives the error; auditctl uses it. NewHandle is for
+// components of a running collector, whose database may be away for a while.
 //
 // A driver is added here and nowhere else: its configuration beside sqldb's, and
 // one more case in Store.
@@ -16,6 +12,7 @@ import (
 	"context"
 
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/handle"
 	"github.com/activitylog/otelcol-activitylog/internal/storage/sqldb"
 )
 
@@ -23,7 +20,7 @@ import (
 type Config = sqldb.Config
 
 // Options of Store.
-type Options = sqldb.Options
+type Options = storage.Options
 
 // NewDefaultConfig gives the defaults of every key.
 func NewDefaultConfig() Config { return sqldb.NewDefaultConfig() }
@@ -31,4 +28,9 @@ func NewDefaultConfig() Config { return sqldb.NewDefaultConfig() }
 // Store opens the store of the configuration. A writing store is not migrated.
 func Store(ctx context.Context, cfg Config, opts Options) (storage.Store, error) {
 	return sqldb.Open(ctx, cfg, opts)
+}
+
+// NewHandle opens and migrates the store of the configuration, in the background when it is not there yet.
+func NewHandle(ctx context.Context, cfg Config, opts Options) (*handle.Handle, error) {
+	return handle.New(ctx, func(ctx context.Context, opts Options) (storage.Store, error) { return Store(ctx, cfg, opts) }, opts)
 }

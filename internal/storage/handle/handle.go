@@ -1,4 +1,10 @@
-package open
+// Package handle gives a store before its database is there. A database that is
+// away at the start, or a disk that is full, is tried again with growing pauses
+// (200 ms to 15 s) while callers get storage.ErrRetryable, so that their clients
+// keep what they have. What waiting cannot mend (storage.ErrLocked,
+// storage.ErrSchemaTooNew, activity.ErrInvalid) is returned at once, and ends
+// the start of the collector.
+package handle
 
 import (
 	"context"
@@ -36,21 +42,20 @@ type Handle struct {
 
 var _ storage.Store = (*Handle)(nil)
 
-// NewHandle tries once, and goes on in the background when the store is not
-// there. What waiting cannot mend is returned: storage.ErrLocked,
+// Open opens the store of a driver. A writing store is migrated afterwards.
+type Open func(context.Context, storage.Options) (storage.Store, error)
+
+// New tries once, and goes on in the background when the store is not there.
+// What waiting cannot mend is returned: storage.ErrLocked,
 // storage.ErrSchemaTooNew and activity.ErrInvalid. The context bounds the first
 // attempt only.
-func NewHandle(ctx context.Context, cfg Config, opts Options) (*Handle, error) {
-	return newHandle(ctx, opts.Logger, func(ctx context.Context) (storage.Store, error) { return openMigrated(ctx, cfg, opts) })
-}
-
-type opener func(context.Context) (storage.Store, error)
-
-func newHandle(ctx context.Context, logger *zap.Logger, try opener) (*Handle, error) {
+func New(ctx context.Context, open Open, opts storage.Options) (*Handle, error) {
+	logger := opts.Logger
 	if logger == nil {
 		logger = zap.NewNop()
 	}
 	h := &Handle{done: make(chan struct{}), cancel: func() {}}
+	try := func(ctx context.Context) (storage.Store, error) { return openMigrated(ctx, open, opts) }
 	st, err := try(ctx)
 	if err == nil {
 		h.store = st
@@ -67,8 +72,8 @@ func newHandle(ctx context.Context, logger *zap.Logger, try opener) (*Handle, er
 	return h, nil
 }
 
-func openMigrated(ctx context.Context, cfg Config, opts Options) (storage.Store, error) {
-	st, err := Store(ctx, cfg, opts)
+func openMigrated(ctx context.Context, open Open, opts storage.Options) (storage.Store, error) {
+	st, err := open(ctx, opts)
 	if err != nil || opts.ReadOnly {
 		return st, err
 	}
@@ -83,7 +88,7 @@ func final(err error) bool {
 	return errors.Is(err, storage.ErrLocked) || errors.Is(err, storage.ErrSchemaTooNew) || errors.Is(err, activity.ErrInvalid)
 }
 
-func (h *Handle) keepTrying(ctx context.Context, logger *zap.Logger, try opener) {
+func (h *Handle) keepTrying(ctx context.Context, logger *zap.Logger, try func(context.Context) (storage.Store, error)) {
 	defer close(h.done)
 	logger.Warn("The store cannot be opened; trying again until it can", zap.Error(h.cause))
 	pauses := backoff.NewExponentialBackOff()

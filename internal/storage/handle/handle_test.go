@@ -1,4 +1,4 @@
-package open
+package handle
 
 import (
 	"context"
@@ -13,14 +13,17 @@ import (
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/sqldb"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func config(dir string) Config {
-	cfg := NewDefaultConfig()
+func sqlite(dir string) Open {
+	cfg := sqldb.NewDefaultConfig()
 	cfg.SQLite.Directory = dir
-	return cfg
+	return func(ctx context.Context, opts storage.Options) (storage.Store, error) {
+		return sqldb.Open(ctx, cfg, opts)
+	}
 }
 
 func oneEvent() []activity.Event {
@@ -31,7 +34,7 @@ func TestHandleOpensWhenTheStoreCanBeOpened(t *testing.T) {
 	ctx := context.Background()
 	dir := filepath.Join(t.TempDir(), "data")
 	require.NoError(t, os.WriteFile(dir, nil, 0o600)) // a file where the folder should be
-	h, err := NewHandle(ctx, config(dir), Options{})
+	h, err := New(ctx, sqlite(dir), storage.Options{})
 	require.NoError(t, err)
 	_, err = h.Write(ctx, oneEvent())
 	require.ErrorIs(t, err, storage.ErrRetryable)
@@ -52,20 +55,22 @@ func TestHandleOpensWhenTheStoreCanBeOpened(t *testing.T) {
 
 func TestHandleRefusesWhatWaitingCannotMend(t *testing.T) {
 	ctx := context.Background()
-	cfg := config(t.TempDir())
-	first, err := NewHandle(ctx, cfg, Options{})
+	open := sqlite(t.TempDir())
+	first, err := New(ctx, open, storage.Options{})
 	require.NoError(t, err)
-	_, err = NewHandle(ctx, cfg, Options{})
+	_, err = New(ctx, open, storage.Options{})
 	require.ErrorIs(t, err, storage.ErrLocked)
 	require.ErrorContains(t, err, "activity.lock")
 	require.NoError(t, first.Close())
-	again, err := NewHandle(ctx, cfg, Options{})
+	again, err := New(ctx, open, storage.Options{})
 	require.NoError(t, err)
 	require.NoError(t, again.Close())
 }
 
 func TestHandleClosesWhileItIsTrying(t *testing.T) {
-	h, err := newHandle(context.Background(), nil, func(context.Context) (storage.Store, error) { return nil, errors.New("down") })
+	h, err := New(context.Background(), func(context.Context, storage.Options) (storage.Store, error) {
+		return nil, errors.New("down")
+	}, storage.Options{})
 	require.NoError(t, err)
 	require.NoError(t, h.Close())
 	require.ErrorIs(t, h.Ping(context.Background()), storage.ErrClosed)

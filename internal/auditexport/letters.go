@@ -1,4 +1,4 @@
-package auditsqlexporter
+package auditexport
 
 import (
 	"context"
@@ -21,7 +21,7 @@ const maxLoggedIDs = 20
 
 // decode gives the request's events, and a dead letter for each record that is
 // none: as much of it as could be read.
-func (e *sqlExporter) decode(ld plog.Logs) (events []activity.Event, invalid []deadletter.Entry) {
+func (e *auditExporter) decode(ld plog.Logs) (events []activity.Event, invalid []deadletter.Entry) {
 	events = make([]activity.Event, 0, ld.LogRecordCount())
 	for _, rl := range ld.ResourceLogs().All() {
 		for _, sl := range rl.ScopeLogs().All() {
@@ -58,12 +58,12 @@ func readable(resource pcommon.Resource, lr plog.LogRecord, event *activity.Even
 	}
 }
 
-func (e *sqlExporter) entry(cause deadletter.Cause, err error, event *activity.Event) deadletter.Entry {
-	return deadletter.Entry{Time: e.now().UnixNano(), Sink: e.id.String(), Cause: cause, Detail: err.Error(), Event: *event}
+func (e *auditExporter) entry(cause deadletter.Cause, err error, event *activity.Event) deadletter.Entry {
+	return deadletter.Entry{Time: e.set.Now().UnixNano(), Sink: e.id.String(), Cause: cause, Detail: err.Error(), Event: *event}
 }
 
 // refused gives the dead letters of a write.
-func (e *sqlExporter) refused(events []activity.Event, result *storage.WriteResult) []deadletter.Entry {
+func (e *auditExporter) refused(events []activity.Event, result *storage.WriteResult) []deadletter.Entry {
 	var entries []deadletter.Entry
 	for _, index := range result.Conflicts {
 		err := fmt.Errorf("%w: other content is stored under this tenant, id and datetime", activity.ErrInvalid)
@@ -76,12 +76,12 @@ func (e *sqlExporter) refused(events []activity.Event, result *storage.WriteResu
 }
 
 // keep makes the dead letters durable, then counts and names them.
-func (e *sqlExporter) keep(ctx context.Context, entries []deadletter.Entry) error {
+func (e *auditExporter) keep(ctx context.Context, entries []deadletter.Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	if err := e.letters.Append(entries); err != nil { //nolint:contextcheck // its wait for the lock has a bound of its own //nolint:contextcheck // its wait has a bound of its own
-		return fmt.Errorf("keep %d events in the dead letters (%s): %w", len(entries), e.cfg.DeadLetter.Directory, err)
+	if err := e.letters.Append(entries); err != nil { //nolint:contextcheck // its wait for the lock has a bound of its own
+		return fmt.Errorf("keep %d events in the dead letters (%s): %w", len(entries), e.set.Delivery.DeadLetter.Directory, err)
 	}
 	counts := map[deadletter.Cause]int64{}
 	logged := make([]string, 0, min(len(entries), maxLoggedIDs))
@@ -92,7 +92,7 @@ func (e *sqlExporter) keep(ctx context.Context, entries []deadletter.Entry) erro
 		}
 	}
 	for cause, n := range counts {
-		e.telemetry.ExporterAuditsqlDeadLetterEvents.Add(ctx, n, metric.WithAttributes(attribute.String("cause", string(cause))))
+		e.set.Instruments.DeadLetterEvents.Add(ctx, n, metric.WithAttributes(attribute.String("cause", string(cause))))
 	}
 	e.logger.Warn("events went to the dead letters; see auditctl replay",
 		zap.Int("events", len(entries)), zap.Any("causes", counts), zap.Strings("ids", logged))

@@ -1,4 +1,4 @@
-package auditsqlexporter
+package auditexport
 
 import (
 	"context"
@@ -44,12 +44,12 @@ func (x *expiry) stop() {
 
 // expire drops the dead letters past their age, and says so: their events were
 // acknowledged.
-func (e *sqlExporter) expire(ctx context.Context) {
+func (e *auditExporter) expire(ctx context.Context) {
 	n, err := e.letters.Expire() //nolint:contextcheck // its wait has a bound of its own
 	if n > 0 {
-		e.telemetry.ExporterAuditsqlDeadLettersExpired.Add(ctx, int64(n))
+		e.set.Instruments.DeadLettersExpired.Add(ctx, int64(n))
 		e.logger.Warn("dead letters were dropped: they are older than dead_letter::max_age",
-			zap.Int("events", n), zap.Duration("max_age", e.cfg.DeadLetter.MaxAge))
+			zap.Int("events", n), zap.Duration("max_age", e.set.Delivery.DeadLetter.MaxAge))
 	}
 	if err != nil {
 		e.logger.Error("old dead letters could not be dropped; the next try is in an hour", zap.Error(err))

@@ -1,30 +1,32 @@
-package auditsqlexporter
+package auditexport
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
-	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.opentelemetry.io/collector/exporter/exportertest"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/goleak"
 
-	"github.com/activitylog/otelcol-activitylog/exporter/auditsqlexporter/internal/metadata"
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/activitylogs"
 	"github.com/activitylog/otelcol-activitylog/internal/receipt"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
 	"github.com/activitylog/otelcol-activitylog/internal/storage/deadletter"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/sqldb"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // faults puts errors around the real store, one for each write, in order.
 type faults struct {
@@ -67,24 +69,43 @@ func (f *faults) Write(ctx context.Context, events []activity.Event) (storage.Wr
 	return result, err
 }
 
-// started runs the exporter behind the real exporterhelper over real SQLite.
-func started(t *testing.T) (exporter.Logs, *sqlExporter, *faults) {
+// settings are those of a component over SQLite in a folder of its own, with
+// retries that end soon.
+func settings(t *testing.T) Settings {
 	t.Helper()
-	cfg := createDefaultConfig().(*Config)
-	cfg.Database.SQLite.Directory = t.TempDir()
-	cfg.DeadLetter.Directory = filepath.Join(cfg.Database.SQLite.Directory, "dead-letters")
-	cfg.Retry.InitialInterval, cfg.Retry.MaxElapsedTime = 10*time.Millisecond, 300*time.Millisecond
-	set := exportertest.NewNopSettings(metadata.Type)
-	e, err := newExporter(cfg, set)
+	database := sqldb.NewDefaultConfig()
+	database.SQLite.Directory = t.TempDir()
+	instruments, _ := newInstruments(t)
+	s := Settings{
+		Delivery: NewDefaultConfig(), Identity: database.Identity(), Folder: database.SQLite.Directory,
+		Open: func(ctx context.Context, opts storage.Options) (storage.Store, error) {
+			return sqldb.Open(ctx, database, opts)
+		},
+		Instruments: instruments, Shutdown: func() {},
+	}
+	s.Delivery.Retry.InitialInterval, s.Delivery.Retry.MaxElapsedTime = 10*time.Millisecond, 300*time.Millisecond
+	return s
+}
+
+var testType = component.MustNewType("audittest")
+
+// made gives the exporter behind the real exporterhelper, not started.
+func made(t *testing.T, s Settings) (exporter.Logs, *auditExporter) {
+	t.Helper()
+	logs, e, err := newLogs(t.Context(), exportertest.NewNopSettings(testType), &s.Delivery, s)
 	require.NoError(t, err)
-	logs, err := exporterhelper.NewLogs(t.Context(), set, cfg, e.push, exporterhelper.WithStart(e.start),
-		exporterhelper.WithShutdown(e.shutdown), exporterhelper.WithTimeout(cfg.Timeout), exporterhelper.WithRetry(cfg.Retry))
-	require.NoError(t, err)
+	return logs, e
+}
+
+// started runs the exporter over real SQLite.
+func started(t *testing.T) (exporter.Logs, *auditExporter, *faults) {
+	t.Helper()
+	logs, e := made(t, settings(t))
 	require.NoError(t, logs.Start(t.Context(), componenttest.NewNopHost()))
 	t.Cleanup(func() { require.NoError(t, logs.Shutdown(context.Background())) })
 	f := &faults{Store: e.store}
 	e.store = f
-	return withAttempts{Logs: logs}, e, f
+	return logs, e, f
 }
 
 func events(n int) []activity.Event {
@@ -126,7 +147,7 @@ func consume(t *testing.T, logs exporter.Logs, es []activity.Event) (receipt.Sin
 	return sink, err
 }
 
-func letters(t *testing.T, e *sqlExporter) []deadletter.Entry {
+func letters(t *testing.T, e *auditExporter) []deadletter.Entry {
 	t.Helper()
 	var out []deadletter.Entry
 	for entry, err := range e.letters.Entries() {
@@ -161,6 +182,22 @@ func TestFailedButStoredIsWrittenToTheClient(t *testing.T) {
 	assert.Equal(t, 7, sink.Written, "what the first attempt stored is no duplicate")
 	assert.Len(t, sink.Duplicates, 3)
 	assert.EqualValues(t, 10, stored(t, f.Store))
+}
+
+// TestOwnRetryBesideALaterEventWithItsID: an id may come again at another time.
+func TestOwnRetryBesideALaterEventWithItsID(t *testing.T) {
+	logs, _, f := started(t)
+	es := events(1)
+	later := es[0]
+	later.Datetime += int64(time.Hour)
+	later.IntegritySalts = []byte(fmt.Sprintf("%032d", 7))
+	_, err := consume(t, logs, []activity.Event{later})
+	require.NoError(t, err)
+	f.after = []error{storage.ErrRetryable}
+	sink, err := consume(t, logs, es)
+	require.NoError(t, err)
+	assert.Equal(t, 1, sink.Written, "what the first attempt stored is no duplicate")
+	assert.Empty(t, sink.Duplicates)
 }
 
 func TestUnavailableStaysRetryableAndNamesItsCause(t *testing.T) {

@@ -1,4 +1,4 @@
-package auditsqlexporter
+package auditexport
 
 import (
 	"context"
@@ -7,16 +7,17 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
 
-	"github.com/activitylog/otelcol-activitylog/exporter/auditsqlexporter/internal/metadata"
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/receipt"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
 	"github.com/activitylog/otelcol-activitylog/internal/storage/deadletter"
-	"github.com/activitylog/otelcol-activitylog/internal/storage/open"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/handle"
 )
 
 // SharedStore is what the exporter needs of the extension that `auditapi` names.
@@ -26,14 +27,56 @@ type SharedStore interface {
 	SharedStore(database string) (storage.Store, bool)
 }
 
-// sqlExporter writes events to the store, and what the store refuses to the
+// Settings are what a component brings.
+type Settings struct {
+	Delivery Config
+	// Identity of the database; equal to that of the extension's storage when they are the same.
+	Identity string
+	// Folder in which the database lies, "" for one on a server: dead letters are kept beside it by default.
+	Folder string
+	// Open opens the store of the component's driver.
+	Open        handle.Open
+	Instruments Instruments
+	// Shutdown releases the instruments.
+	Shutdown func()
+	// Now is the clock; nil = time.Now.
+	Now func() time.Time
+}
+
+// New makes the exporter of a component behind exporterhelper's timeout, retries and queue.
+func New(ctx context.Context, set exporter.Settings, cfg component.Config, s Settings) (exporter.Logs, error) {
+	logs, _, err := newLogs(ctx, set, cfg, s)
+	return logs, err
+}
+
+func newLogs(ctx context.Context, set exporter.Settings, cfg component.Config, s Settings) (exporter.Logs, *auditExporter, error) {
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	if s.Delivery.DeadLetter.Directory == "" {
+		s.Delivery.DeadLetter.Directory = deadletter.DefaultDirectory(s.Folder, set.ID.String())
+	}
+	e := &auditExporter{set: s, id: set.ID, logger: set.Logger}
+	logs, err := exporterhelper.NewLogs(ctx, set, cfg, e.push,
+		exporterhelper.WithStart(e.start),
+		exporterhelper.WithShutdown(e.shutdown),
+		exporterhelper.WithTimeout(s.Delivery.Timeout),
+		exporterhelper.WithRetry(s.Delivery.Retry),
+		exporterhelper.WithQueue(s.Delivery.Queue),
+		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: false}),
+	)
+	if err != nil {
+		return nil, nil, err
+	}
+	return withAttempts{Logs: logs}, e, nil
+}
+
+// auditExporter writes events to the store, and what the store refuses to the
 // dead letters.
-type sqlExporter struct {
-	cfg       *Config
-	id        component.ID
-	logger    *zap.Logger
-	telemetry *metadata.TelemetryBuilder
-	now       func() time.Time
+type auditExporter struct {
+	set    Settings
+	id     component.ID
+	logger *zap.Logger
 
 	store    storage.Store
 	owned    bool
@@ -41,41 +84,33 @@ type sqlExporter struct {
 	expiring expiry
 }
 
-func newExporter(cfg *Config, set exporter.Settings) (*sqlExporter, error) {
-	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
-	if err != nil {
-		return nil, fmt.Errorf("auditsql: make metrics: %w", err)
-	}
-	return &sqlExporter{cfg: cfg, id: set.ID, logger: set.Logger, telemetry: telemetry, now: time.Now}, nil
-}
-
 // start needs no database: one that is away is waited for in the background,
 // and until it comes writes are retryable. A database that waiting cannot mend
 // (locked by another process, schema too new) fails the start.
-func (e *sqlExporter) start(ctx context.Context, host component.Host) error {
-	letters, err := deadletter.Open(e.cfg.DeadLetter, e.now)
+func (e *auditExporter) start(ctx context.Context, host component.Host) error {
+	letters, err := deadletter.Open(e.set.Delivery.DeadLetter, e.set.Now)
 	if err != nil {
-		return fmt.Errorf("auditsql: open dead letters: %w", err)
+		return fmt.Errorf("%s: open dead letters: %w", e.id.Type(), err)
 	}
 	e.letters = letters
-	if e.cfg.AuditAPI != nil {
+	if e.set.Delivery.AuditAPI != nil {
 		e.store, err = e.shared(host)
 	} else {
-		e.store, err = open.NewHandle(ctx, e.cfg.Database, open.Options{Now: e.now, Logger: e.logger})
+		e.store, err = handle.New(ctx, e.set.Open, storage.Options{Now: e.set.Now, Logger: e.logger})
 		e.owned = err == nil
 	}
 	if err != nil {
 		e.store, e.letters = nil, nil
-		return errors.Join(fmt.Errorf("auditsql: %w", err), letters.Close())
+		return errors.Join(fmt.Errorf("%s: %w", e.id.Type(), err), letters.Close())
 	}
-	if e.cfg.DeadLetter.MaxAge > 0 {
+	if e.set.Delivery.DeadLetter.MaxAge > 0 {
 		e.expiring.start(expireEvery, e.expire) //nolint:contextcheck // it outlives the start
 	}
 	return nil
 }
 
-func (e *sqlExporter) shared(host component.Host) (storage.Store, error) {
-	id := *e.cfg.AuditAPI
+func (e *auditExporter) shared(host component.Host) (storage.Store, error) {
+	id := *e.set.Delivery.AuditAPI
 	extension, ok := host.GetExtensions()[id]
 	if !ok {
 		return nil, fmt.Errorf("auditapi: there is no extension %q; add it to extensions and service::extensions, or remove this key", id)
@@ -84,16 +119,15 @@ func (e *sqlExporter) shared(host component.Host) (storage.Store, error) {
 	if !ok {
 		return nil, fmt.Errorf("auditapi: the extension %q (%T) has no store to share; name the auditapi extension, or remove this key", id, extension)
 	}
-	database := e.cfg.Database.Identity()
-	store, ok := sharer.SharedStore(database)
+	store, ok := sharer.SharedStore(e.set.Identity)
 	if !ok {
 		return nil, fmt.Errorf("auditapi: the extension %q uses another database than this exporter (%s); "+
-			"give its storage the same driver and directory, or remove this key", id, database)
+			"give its storage the same driver and database, or remove this key", id, e.set.Identity)
 	}
 	return store, nil
 }
 
-func (e *sqlExporter) shutdown(context.Context) error {
+func (e *auditExporter) shutdown(context.Context) error {
 	e.expiring.stop()
 	var errs []error
 	if e.owned {
@@ -102,18 +136,18 @@ func (e *sqlExporter) shutdown(context.Context) error {
 	if e.letters != nil {
 		errs = append(errs, e.letters.Close())
 	}
-	e.telemetry.Shutdown()
+	e.set.Shutdown()
 	return errors.Join(errs...)
 }
 
 // push stores one request. It answers nil once every event is durable in the
 // store or in the dead letters, and never a permanent error: what cannot be
 // stored is kept, and everything else may be tried again.
-func (e *sqlExporter) push(ctx context.Context, ld plog.Logs) (err error) {
+func (e *auditExporter) push(ctx context.Context, ld plog.Logs) (err error) {
 	defer func() {
 		if err != nil {
 			noteFailure(ctx)
-			err = fmt.Errorf("auditsql: %w", err)
+			err = fmt.Errorf("%s: %w", e.id.Type(), err)
 		}
 	}()
 	events, entries := e.decode(ld)
@@ -143,26 +177,26 @@ func (e *sqlExporter) push(ctx context.Context, ld plog.Logs) (err error) {
 		return err
 	}
 	if sink.CommittedNS == 0 {
-		sink.CommittedNS = e.now().UnixNano()
+		sink.CommittedNS = e.set.Now().UnixNano()
 	}
-	e.telemetry.ExporterAuditsqlWrittenEvents.Add(ctx, int64(sink.Written))
-	e.telemetry.ExporterAuditsqlDuplicateEvents.Add(ctx, int64(len(sink.Duplicates)))
-	e.telemetry.ExporterAuditsqlConflictEvents.Add(ctx, int64(len(sink.Conflicts)))
+	e.set.Instruments.WrittenEvents.Add(ctx, int64(sink.Written))
+	e.set.Instruments.DuplicateEvents.Add(ctx, int64(len(sink.Duplicates)))
+	e.set.Instruments.ConflictEvents.Add(ctx, int64(len(sink.Conflicts)))
 	receipt.FromContext(ctx).Fill(sink)
 	return nil
 }
 
-func (e *sqlExporter) write(ctx context.Context, events []activity.Event) (storage.WriteResult, error) {
+func (e *auditExporter) write(ctx context.Context, events []activity.Event) (storage.WriteResult, error) {
 	n := int64(len(events))
-	e.telemetry.ExporterAuditsqlPendingEvents.Add(ctx, n)
-	defer e.telemetry.ExporterAuditsqlPendingEvents.Add(ctx, -n)
-	started := e.now()
+	e.set.Instruments.PendingEvents.Add(ctx, n)
+	defer e.set.Instruments.PendingEvents.Add(ctx, -n)
+	started := e.set.Now()
 	result, err := e.store.Write(ctx, events)
 	if err != nil {
 		return result, fmt.Errorf("write %d events: %w", n, err)
 	}
-	e.telemetry.ExporterAuditsqlCommitDuration.Record(ctx, e.now().Sub(started).Seconds())
-	e.telemetry.ExporterAuditsqlWriteEvents.Record(ctx, n)
+	e.set.Instruments.CommitDuration.Record(ctx, e.set.Now().Sub(started).Seconds())
+	e.set.Instruments.WriteEvents.Record(ctx, n)
 	return result, nil
 }
 
