@@ -10,11 +10,19 @@ LDFLAGS    = -s -w -X main.version=$(VERSION)
 VENV       = $(CURDIR)/.cache/venv
 SOURCES    = $(shell find cmd exporter extension internal processor receiver -name '*.go' -not -name '*_test.go') \
              $(shell find extension internal -name '*.sql' -o -name '*.html') go.mod go.sum builder-config.yaml
+# What test-storage, test-outage and test-faults run on, by its name in the tables they print.
+BACKENDS  ?= sqlite,postgres,mysql,clickhouse,mongodb,cassandra
+comma      = ,
+SERVICES   = $(subst mysql,mariadb,$(filter-out sqlite,$(subst $(comma), ,$(BACKENDS))))
+WITH       = scripts/services/all.sh run $(SERVICES) kafka --
+DATABASES  = $(if $(SERVICES),scripts/services/all.sh run $(SERVICES) --)
+DRIVERS    = -e /internal/storage/sqldb -e /internal/storage/clickhouse -e /internal/storage/mongodb -e /internal/storage/scylla
 COMPONENTS = $(dir $(wildcard receiver/*/metadata.yaml processor/*/metadata.yaml exporter/*/metadata.yaml extension/*/metadata.yaml))
 
 export CGO_ENABLED = 0
 .DEFAULT_GOAL = help
-.PHONY: help run build dist test test-unit test-storage e2e bench bench-long lint fmt generate check-generate fuzz clean
+.PHONY: help run build dist test test-unit test-storage e2e test-outage test-faults services-up services-down bench bench-long \
+        lint fmt generate check-generate fuzz clean
 
 help: ## Show what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,16 +46,30 @@ $(AUDITLOAD): $(SOURCES)
 dist: $(COLLECTOR) ## Cross-build linux amd64 and arm64 into dist/, with checksums
 	@scripts/dist.sh $(VERSION)
 
-test: test-unit test-storage e2e ## Run every test (needs gcc for the race detector, and python3 with venv)
+test: build $(AUDITLOAD) $(VENV)/.ready ## Run every test on servers it starts and stops (needs gcc, python3, java; see scripts/services)
+	@$(WITH) $(MAKE) --no-print-directory test-unit test-storage e2e test-outage
 
 test-unit: ## Run the unit tests with the race detector
-	CGO_ENABLED=1 $(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v -e /internal/storage/sqldb -e /test/)
+	CGO_ENABLED=1 $(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v $(DRIVERS) -e /test/e2e -e /test/faults)
 
-test-storage: ## Run the conformance suite over every driver
-	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./internal/storage/sqldb/...
+test-storage: ## Run every driver's tests and the conformance suite on real servers; prints what ran on which backend
+	@$(DATABASES) env CGO_ENABLED=1 $(GO) run ./test/conformance -backends $(BACKENDS) -- -race -timeout 15m
 
 e2e: build $(AUDITLOAD) $(VENV)/.ready ## Run the tests of the built binary
-	E2E_PYTHON=$(VENV)/bin/python $(GO) test -count=1 -timeout 25m ./test/...
+	@$(WITH) env E2E_PYTHON=$(VENV)/bin/python $(GO) test -count=1 -timeout 25m ./test/e2e/...
+
+test-outage: build $(AUDITLOAD) ## Kill each database once under load, for 10 seconds
+	@$(WITH) env FAULTS_BACKENDS=$(BACKENDS) $(GO) test -count=1 -short -v -timeout 15m ./test/faults/
+
+test-faults: build $(AUDITLOAD) ## Run the whole fault matrix (about an hour); writes docs/faults.md
+	@$(WITH) env FAULTS_BACKENDS=$(BACKENDS) FAULTS_REPORT=$(CURDIR)/docs/faults.md $(GO) test -count=1 -v -timeout 3h ./test/faults/
+
+services-up: ## Start every test server and leave it running
+	@scripts/services/all.sh up $(SERVICES) kafka
+	@echo 'eval "$$(scripts/services/all.sh env)"   sets the variables that the tests read'
+
+services-down: ## Stop the test servers
+	@scripts/services/all.sh down
 
 $(VENV)/.ready: test/e2e/testdata/requirements.txt
 	python3 -m venv $(VENV)
@@ -75,5 +97,6 @@ check-generate: generate ## Fail when generated files are not up to date
 fuzz: ## Run every fuzz target for 20 seconds
 	@scripts/fuzz.sh 20s
 
-clean: ## Remove what was built (never ./data)
+clean: ## Remove what was built (never ./data), and the test servers
+	@[ ! -d .cache/backends ] || scripts/services/all.sh down
 	rm -rf $(BUILD) dist .cache
