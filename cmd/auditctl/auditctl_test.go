@@ -148,7 +148,7 @@ service: {pipelines: {logs: {receivers: [otlp], processors: [enrich], exporters:
 	require.NoError(t, err)
 	assert.Contains(t, out, "total 1, verified 1")
 	_, err = execute(t, "verify", "--config", file, "--exporter", "auditsql/none")
-	require.ErrorContains(t, err, "no auditsql exporter")
+	require.ErrorContains(t, err, "no exporter auditsql/none")
 	out, err = execute(t, "config", "check", filepath.Join("..", "..", "otelcol-config.yaml"))
 	require.NoError(t, err, out)
 }

@@ -31,8 +31,8 @@ func newCleanup() *cobra.Command {
 		Short: "Delete events older than some days",
 		Long: `Delete events older than some days, in bounded batches; it can be stopped at any time.
 
-A collector that is running holds the database's writing lock: stop it first.
---dry-run only reads, and works beside a running collector.`,
+With SQLite a running collector holds the writing lock: stop it first. --dry-run
+only reads, and works beside a running collector.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if days < 1 || days > maxDays {
@@ -69,6 +69,9 @@ A collector that is running holds the database's writing lock: stop it first.
 }
 
 func cleanup(ctx context.Context, store storage.Store, scope activity.Scope, r storage.Retention, out, progress io.Writer) error {
+	if !store.Capabilities().Retention {
+		return lacking(store, "delete events by age", "let the database drop old partitions by itself")
+	}
 	var deleted int64
 	for more := true; more; {
 		result, err := store.DeleteBefore(ctx, scope, r)
@@ -86,6 +89,9 @@ func cleanup(ctx context.Context, store storage.Store, scope activity.Scope, r s
 
 // countOld is a cleanup that only reads.
 func countOld(ctx context.Context, store storage.Store, scope activity.Scope, r storage.Retention, out, _ io.Writer) error {
+	if !store.Capabilities().Count {
+		return lacking(store, "count", "look into the database")
+	}
 	n, err := store.Count(ctx, scope, activity.Query{Kinds: r.Kinds, To: r.Before - 1}, math.MaxInt64-1)
 	if err != nil {
 		return fmt.Errorf("count old events: %w", err)

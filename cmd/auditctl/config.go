@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/activitylog/otelcol-activitylog/internal/collectorconfig"
 	"github.com/activitylog/otelcol-activitylog/internal/configguard"
 )
 
@@ -19,7 +20,7 @@ changes them after they were sealed: why, and what to write instead.
 Exit codes: 0 nothing found; 1 refused; 2 the file cannot be read.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			conf, err := loadConfig(cmd.Context(), args[0])
+			conf, err := collectorconfig.Load(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

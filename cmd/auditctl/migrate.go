@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/activitylog/otelcol-activitylog/internal/storage/sqldb"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/open"
 )
 
 func newMigrate() *cobra.Command {
@@ -16,7 +16,8 @@ func newMigrate() *cobra.Command {
 		Use:   "migrate",
 		Short: "Bring the database to this version's schema",
 		Long: `Bring the database to this version's schema. The collector does it by itself when
-it starts; --print shows the statements and opens no database.`,
+it starts, unless its configuration says create_schema: false. --print shows the
+statements and opens no database.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			database, _, err := src.resolve(cmd.Context())
@@ -24,8 +25,9 @@ it starts; --print shows the statements and opens no database.`,
 				return err
 			}
 			if printOnly {
-				return sqldb.Print(database, cmd.OutOrStdout())
+				return open.Print(database, cmd.OutOrStdout())
 			}
+			database.CreateSchema() // this command is the consent that create_schema: false waits for
 			store, err := openWriting(cmd.Context(), database)
 			if err != nil {
 				return err

@@ -23,7 +23,7 @@ func newReplay() *cobra.Command {
 		Long: `Write dead letters to the store again, with the seal they had. What is stored
 leaves the dead letters; conflicts and unreadable records stay.
 
-A collector that is running holds the database's writing lock: stop it first.
+With SQLite a running collector holds the writing lock: stop it first.
 
 Exit codes: 0 nothing is left; 1 dead letters are left; 2 the command failed.`,
 		Args: cobra.NoArgs,
@@ -31,6 +31,9 @@ Exit codes: 0 nothing is left; 1 dead letters are left; 2 the command failed.`,
 			database, letters, err := src.resolve(cmd.Context())
 			if err != nil {
 				return err
+			}
+			if letters.Directory == "" {
+				return errors.New("say where the dead letters are with --dead-letters, or give --config")
 			}
 			store, err := openWriting(cmd.Context(), database)
 			if err != nil {

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/collector/config/configopaque"
 	"go.opentelemetry.io/collector/confmap"
 
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/collectorconfig"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
 	"github.com/activitylog/otelcol-activitylog/internal/storage/deadletter"
 	"github.com/activitylog/otelcol-activitylog/internal/storage/open"
@@ -19,68 +20,64 @@ import (
 // source is the database a command works on, by flags or by the collector's
 // configuration.
 type source struct {
-	driver, directory, config, exporter string
+	driver, directory, dsn, dsnFile, config, exporter, letters string
 }
 
 func (s *source) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&s.driver, "driver", "sqlite", "the database driver")
-	f.StringVar(&s.directory, "sqlite-directory", "./data", "folder of activity.db")
-	f.StringVar(&s.config, "config", "", "read the database from this collector configuration instead")
+	f.StringVar(&s.config, "config", "", "read the database from this collector configuration")
 	f.StringVar(&s.exporter, "exporter", "", "with --config: which exporter, when it has several (for example auditsql/eu)")
-	cmd.MarkFlagsMutuallyExclusive("config", "sqlite-directory")
-	cmd.MarkFlagsMutuallyExclusive("config", "driver")
+	f.StringVar(&s.driver, "driver", "sqlite", "the database, without --config: "+strings.Join(open.Drivers(), ", "))
+	f.StringVar(&s.directory, "sqlite-directory", "./data", "folder of activity.db")
+	f.StringVar(&s.dsnFile, "dsn-file", "", "file that holds the DSN of the server")
+	f.StringVar(&s.dsn, "dsn", "", "the DSN itself; other users of this machine see what stands on a command line, so none with a password")
+	f.StringVar(&s.letters, "dead-letters", "", "folder of the dead letters (default: the configuration's, or dead-letters in SQLite's folder)")
+	for _, flag := range []string{"sqlite-directory", "driver", "dsn-file", "dsn"} {
+		cmd.MarkFlagsMutuallyExclusive("config", flag)
+	}
+	cmd.MarkFlagsMutuallyExclusive("dsn", "dsn-file", "sqlite-directory")
 }
 
-// resolve gives the database and its dead letters.
+// resolve gives the database and its dead letters, whose directory is "" when
+// nothing says where it is.
 func (s *source) resolve(ctx context.Context) (open.Config, deadletter.Config, error) {
-	database, letters := open.NewDefaultConfig(), deadletter.NewDefaultConfig()
+	sink := collectorconfig.Sink{Database: open.NewDefaultConfig(), Letters: deadletter.NewDefaultConfig()}
+	var err error
 	if s.config == "" {
-		database.Driver, database.SQLite.Directory = s.driver, s.directory
-	} else if err := s.fromConfig(ctx, &database, &letters); err != nil {
-		return database, letters, fmt.Errorf("%s: %w", s.config, err)
+		err = s.fromFlags(&sink)
+	} else {
+		sink, err = s.fromConfig(ctx)
 	}
-	if letters.Directory == "" {
-		letters.Directory = filepath.Join(database.SQLite.Directory, "dead-letters")
+	if err != nil {
+		return sink.Database, sink.Letters, err
 	}
-	err := database.Validate()
-	return database, letters, err
+	if s.letters != "" {
+		sink.Letters.Directory = s.letters
+	}
+	return sink.Database, sink.Letters, confmap.Validate(&sink.Database)
 }
 
-func (s *source) fromConfig(ctx context.Context, database *open.Config, letters *deadletter.Config) error {
-	conf, err := loadConfig(ctx, s.config)
+func (s *source) fromFlags(sink *collectorconfig.Sink) error {
+	sink.Database.Driver, sink.Database.SQLite.Directory = s.driver, s.directory
+	if folder := sink.Database.Folder(); folder != "" {
+		sink.Letters.Directory = deadletter.DefaultDirectory(folder, "")
+	}
+	if s.dsn == "" && s.dsnFile == "" {
+		return nil
+	}
+	return sink.Database.SetDSN(configopaque.String(s.dsn), s.dsnFile)
+}
+
+func (s *source) fromConfig(ctx context.Context) (collectorconfig.Sink, error) {
+	conf, err := collectorconfig.Load(ctx, s.config)
 	if err != nil {
-		return err
+		return collectorconfig.Sink{}, err
 	}
-	exporters, err := conf.Sub("exporters")
+	sink, err := collectorconfig.Find(conf, s.exporter)
 	if err != nil {
-		return fmt.Errorf("exporters: %w", err)
+		return sink, fmt.Errorf("%s: %w", s.config, err)
 	}
-	var found []string
-	for id := range exporters.ToStringMap() {
-		if id == s.exporter || s.exporter == "" && (id == "auditsql" || strings.HasPrefix(id, "auditsql/")) {
-			found = append(found, id)
-		}
-	}
-	slices.Sort(found)
-	switch {
-	case len(found) == 0:
-		return errors.New("there is no auditsql exporter of that name")
-	case len(found) > 1:
-		return fmt.Errorf("there are several auditsql exporters; choose one with --exporter: %s", strings.Join(found, ", "))
-	}
-	sub, err := exporters.Sub(found[0])
-	if err != nil {
-		return fmt.Errorf("exporters::%s: %w", found[0], err)
-	}
-	if err := sub.Unmarshal(database, confmap.WithIgnoreUnused()); err != nil {
-		return fmt.Errorf("exporters::%s: %w", found[0], err)
-	}
-	dead, err := sub.Sub("dead_letter")
-	if err != nil {
-		return fmt.Errorf("exporters::%s::dead_letter: %w", found[0], err)
-	}
-	return dead.Unmarshal(letters)
+	return sink, nil
 }
 
 // openReading opens the store beside a running collector.
@@ -92,7 +89,7 @@ func openReading(ctx context.Context, database open.Config) (storage.Store, erro
 	return store, nil
 }
 
-// openWriting opens the store for changing it, which no other process may do meanwhile.
+// openWriting opens the store for changing it. SQLite lets one process do that at a time.
 func openWriting(ctx context.Context, database open.Config) (storage.Store, error) {
 	store, err := open.Store(ctx, database, open.Options{})
 	if errors.Is(err, storage.ErrLocked) {
@@ -105,4 +102,9 @@ func openWriting(ctx context.Context, database open.Config) (storage.Store, erro
 		return nil, errors.Join(fmt.Errorf("migrate %s: %w", database.Identity(), err), store.Close())
 	}
 	return store, nil
+}
+
+// lacking is the error of a command that the database cannot serve.
+func lacking(store storage.Store, what, instead string) error {
+	return fmt.Errorf("%w: %s cannot %s; %s", activity.ErrUnsupported, store.Capabilities().Name, what, instead)
 }

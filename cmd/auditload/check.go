@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
-	"go.opentelemetry.io/collector/confmap"
-	"go.opentelemetry.io/collector/confmap/provider/envprovider"
-	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
 
+	"github.com/activitylog/otelcol-activitylog/internal/collectorconfig"
 	"github.com/activitylog/otelcol-activitylog/internal/loadgen/acklog"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/deadletter"
 	"github.com/activitylog/otelcol-activitylog/internal/storage/open"
 )
 
@@ -39,7 +37,7 @@ an event of the log, and refuses logs of more than 50 million.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.ackLog, "ack-log", "", "file written by auditload run")
 	flags.StringVar(&f.config, "config", "", "collector configuration that names the store")
-	flags.StringVar(&f.exporter, "exporter", "auditsql", "with --config: the exporter whose store it is")
+	flags.StringVar(&f.exporter, "exporter", "", "with --config: the exporter whose store it is, when there are several")
 	flags.StringVar(&f.directory, "sqlite-directory", "", "folder of the SQLite store")
 	flags.StringVar(&f.deadLetters, "dead-letters", "", "folder of the dead letters (default: the configuration's, or dead-letters in the store's)")
 	// The only error is a flag that does not exist, which every run would show.
@@ -90,53 +88,25 @@ func readLedger(path string) (ledger *acklog.Ledger, err error) {
 
 // store gives the store to read and the folder of its dead letters.
 func (f *checkFlags) store(ctx context.Context) (open.Config, string, error) {
-	cfg, deadLetters := open.NewDefaultConfig(), ""
+	cfg := open.NewDefaultConfig()
+	deadLetters := f.deadLetters
 	if f.config == "" {
 		cfg.SQLite.Directory = f.directory
-	} else {
-		var err error
-		if deadLetters, err = f.fromCollector(ctx, &cfg); err != nil {
-			return cfg, "", err
+		if deadLetters == "" {
+			deadLetters = deadletter.DefaultDirectory(f.directory, "")
 		}
+		return cfg, deadLetters, nil
 	}
-	switch {
-	case f.deadLetters != "":
-		deadLetters = f.deadLetters
-	case deadLetters == "":
-		deadLetters = filepath.Join(cfg.SQLite.Directory, "dead-letters")
-	}
-	return cfg, deadLetters, nil
-}
-
-// fromCollector reads the exporter's part of a collector configuration, with
-// its environment variables, and gives the folder of the dead letters.
-func (f *checkFlags) fromCollector(ctx context.Context, cfg *open.Config) (string, error) {
-	resolver, err := confmap.NewResolver(confmap.ResolverSettings{
-		URIs:              []string{"file:" + f.config},
-		ProviderFactories: []confmap.ProviderFactory{fileprovider.NewFactory(), envprovider.NewFactory()},
-		DefaultScheme:     "env",
-	})
+	conf, err := collectorconfig.Load(ctx, f.config)
 	if err != nil {
-		return "", fmt.Errorf("read %s: %w", f.config, err)
+		return cfg, "", err
 	}
-	conf, err := resolver.Resolve(ctx)
+	sink, err := collectorconfig.Find(conf, f.exporter)
 	if err != nil {
-		return "", errors.Join(fmt.Errorf("read %s: %w", f.config, err), resolver.Shutdown(ctx))
+		return cfg, "", fmt.Errorf("%s: %w", f.config, err)
 	}
-	if err := resolver.Shutdown(ctx); err != nil {
-		return "", fmt.Errorf("read %s: %w", f.config, err)
+	if deadLetters == "" {
+		deadLetters = sink.Letters.Directory
 	}
-	key := "exporters::" + f.exporter
-	if !conf.IsSet(key) {
-		return "", fmt.Errorf("%s has no exporter %s: name it with --exporter", f.config, f.exporter)
-	}
-	sub, err := conf.Sub(key)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", key, err)
-	}
-	if err := sub.Unmarshal(cfg, confmap.WithIgnoreUnused()); err != nil {
-		return "", fmt.Errorf("%s: %w", key, err)
-	}
-	directory, _ := sub.Get("dead_letter::directory").(string)
-	return directory, nil
+	return sink.Database, deadLetters, nil
 }

@@ -28,7 +28,8 @@ type Config struct {
 	AllowUnauthenticated bool `mapstructure:"allow_unauthenticated"`
 	// Token is the bearer token. Empty: TokenFile is read, or made at first start.
 	Token configopaque.String `mapstructure:"token"`
-	// TokenFile holds the token; default <storage directory>/api-token.
+	// TokenFile holds the token; default <storage directory>/api-token, with a
+	// database on a server ./data/api-token.
 	TokenFile string `mapstructure:"token_file"`
 	// Storage is the store that is read, with the keys of the exporter.
 	Storage open.Config `mapstructure:"storage"`
@@ -104,5 +105,9 @@ func (c *Config) tokenFile() string {
 	if c.TokenFile != "" {
 		return c.TokenFile
 	}
-	return filepath.Join(c.Storage.SQLite.Directory, "api-token")
+	folder := c.Storage.Folder()
+	if folder == "" {
+		folder = "data"
+	}
+	return filepath.Join(folder, "api-token")
 }

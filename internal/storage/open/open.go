@@ -4,33 +4,79 @@
 // Store opens it once and gives the error; auditctl uses it. NewHandle is for
 // components of a running collector, whose database may be away for a while.
 //
-// A driver is added here and nowhere else: its configuration beside sqldb's, and
-// one more case in Store.
+// A driver is added here and nowhere else: its block in Config, and one more
+// case in database.
 package open
 
 import (
 	"context"
+	"fmt"
+	"io"
 
+	"go.opentelemetry.io/collector/config/configopaque"
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
 	"github.com/activitylog/otelcol-activitylog/internal/storage/handle"
 	"github.com/activitylog/otelcol-activitylog/internal/storage/sqldb"
 )
 
-// Config chooses a driver and configures it.
-type Config = sqldb.Config
-
 // Options of Store.
 type Options = storage.Options
 
-// NewDefaultConfig gives the defaults of every key.
-func NewDefaultConfig() Config { return sqldb.NewDefaultConfig() }
+// database is the chosen driver with its configuration.
+type database struct {
+	config interface {
+		Validate() error
+		Identity() string
+	}
+	open  handle.Open
+	print func(io.Writer) error
+
+	dsn          *configopaque.String // nil without a server
+	dsnFile      *string
+	createSchema *bool // nil when the schema is always the store's own
+}
+
+// database gives the chosen driver. It is the one list of drivers.
+func (c *Config) database() (*database, error) {
+	switch c.Driver {
+	case sqldb.DriverSQLite:
+		sql := sqldb.Config{Driver: c.Driver, SQLite: c.SQLite}
+		return &database{
+			config: &sql,
+			open:   func(ctx context.Context, opts Options) (storage.Store, error) { return sqldb.Open(ctx, sql, opts) },
+			print:  func(w io.Writer) error { return sqldb.Print(sql, w) },
+		}, nil
+	}
+	return nil, c.unknown()
+}
 
 // Store opens the store of the configuration. A writing store is not migrated.
 func Store(ctx context.Context, cfg Config, opts Options) (storage.Store, error) {
-	return sqldb.Open(ctx, cfg, opts)
+	d, err := cfg.database()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", activity.ErrInvalid, err)
+	}
+	return d.open(ctx, opts)
 }
 
-// NewHandle opens and migrates the store of the configuration, in the background when it is not there yet.
+// NewHandle opens and migrates the store of the configuration, in the background
+// when it is not there yet.
 func NewHandle(ctx context.Context, cfg Config, opts Options) (*handle.Handle, error) {
-	return handle.New(ctx, func(ctx context.Context, opts Options) (storage.Store, error) { return Store(ctx, cfg, opts) }, opts)
+	d, err := cfg.database()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", activity.ErrInvalid, err)
+	}
+	return handle.New(ctx, d.open, opts)
+}
+
+// Print writes the statements of the schema, for review before an administrator
+// lets them run.
+func Print(cfg Config, w io.Writer) error {
+	d, err := cfg.database()
+	if err != nil {
+		return err
+	}
+	return d.print(w)
 }

@@ -187,7 +187,7 @@ func problemOf(t *testing.T, status int, w *httptest.ResponseRecorder) string {
 	assert.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
 	var p problem
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &p), w.Body.String())
-	assert.Equal(t, problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: p.Detail}, p)
+	assert.Equal(t, problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: codeOf(status), Detail: p.Detail}, p)
 	return p.Detail
 }
 

@@ -22,12 +22,34 @@ var errMethod = errors.New("only GET and HEAD are answered")
 // statusClientGone is only ever seen in the metrics: the caller hung up.
 const statusClientGone = 499
 
-// problem is an RFC 9457 answer.
+// problem is an RFC 9457 answer. Code says for programs what Detail says for people.
 type problem struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
+	Code   string `json:"code"`
 	Detail string `json:"detail,omitempty"`
+}
+
+// codeOf names the cause behind a status; each status has one.
+func codeOf(status int) string {
+	switch status {
+	case http.StatusBadRequest:
+		return "invalid"
+	case http.StatusUnauthorized:
+		return "unauthenticated"
+	case http.StatusNotFound:
+		return "not_found"
+	case http.StatusMethodNotAllowed:
+		return "method_not_allowed"
+	case http.StatusUnprocessableEntity:
+		return "unsupported" // the question is sound, and this store cannot answer it
+	case http.StatusTooManyRequests:
+		return "busy"
+	case http.StatusServiceUnavailable:
+		return "unavailable"
+	}
+	return "internal"
 }
 
 // statusOf is the one place where errors become HTTP statuses.
@@ -44,7 +66,7 @@ func statusOf(err error) int {
 	case errors.Is(err, activity.ErrNotFound):
 		return http.StatusNotFound
 	case errors.Is(err, activity.ErrUnsupported):
-		return http.StatusNotImplemented
+		return http.StatusUnprocessableEntity
 	case errors.Is(err, storage.ErrRetryable), errors.Is(err, storage.ErrBudget), errors.Is(err, storage.ErrClosed),
 		errors.Is(err, storage.ErrOverloaded), errors.Is(err, storage.ErrLocked), errors.Is(err, storage.ErrSchemaTooNew),
 		errors.Is(err, context.DeadlineExceeded):
@@ -85,6 +107,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func writeProblem(w http.ResponseWriter, p problem) {
+	p.Code = codeOf(p.Status)
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the client is gone when this fails

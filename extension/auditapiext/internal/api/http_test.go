@@ -118,6 +118,30 @@ func (s broken) Aggregate(context.Context, activity.Scope, activity.Query, activ
 	return nil, s.err
 }
 
+// uncounted is a store that lists and cannot count.
+type uncounted struct{ storage.Store }
+
+func (uncounted) Count(context.Context, activity.Scope, activity.Query, int64) (activity.Count, error) {
+	return activity.Count{}, fmt.Errorf("count: %w", activity.ErrUnsupported)
+}
+
+func TestAListThatCannotBeCounted(t *testing.T) {
+	s := storagetest.NewMemory()
+	write(t, s, newEvents(activity.KindCRUD, 3)...)
+	w := newAPI(t, uncounted{s}).do(t, http.MethodGet, "crud-events/?page_size=2")
+	require.Equal(t, http.StatusOK, w.Code)
+	assert.Contains(t, w.Body.String(), `{"count":null,"count_exact":false,`)
+	assert.Contains(t, w.Body.String(), `"complete":true`)
+}
+
+// TestWhatTheStoreLacksHasACode: the message is the store's own, which names what to do instead.
+func TestWhatTheStoreLacksHasACode(t *testing.T) {
+	lacking := broken{fmt.Errorf("%w: text search; filter by user_id", activity.ErrUnsupported)}
+	w := newAPI(t, lacking).do(t, http.MethodGet, "crud-events/?search=x")
+	assert.Contains(t, problemOf(t, http.StatusUnprocessableEntity, w), "filter by user_id")
+	assert.Contains(t, w.Body.String(), `"code":"unsupported"`)
+}
+
 func TestErrorsOfTheStoreBecomeAnswers(t *testing.T) {
 	id := activity.ID{1}.String()
 	for _, c := range []struct {
@@ -131,7 +155,7 @@ func TestErrorsOfTheStoreBecomeAnswers(t *testing.T) {
 		{storage.ErrSchemaTooNew, http.StatusServiceUnavailable},
 		{context.DeadlineExceeded, http.StatusServiceUnavailable},
 		{context.Canceled, statusClientGone},
-		{activity.ErrUnsupported, http.StatusNotImplemented},
+		{activity.ErrUnsupported, http.StatusUnprocessableEntity},
 		{activity.ErrInvalid, http.StatusBadRequest},
 		{activity.ErrNotFound, http.StatusNotFound},
 		{errors.New("disk I/O error at /var/lib/secret"), http.StatusInternalServerError},

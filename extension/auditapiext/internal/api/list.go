@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,7 +20,8 @@ const (
 	defaultThreshold = 1_000_000 // microseconds
 )
 
-// list answers {count, count_exact, next, previous, results, next_cursor, complete}.
+// list answers {count, count_exact, next, previous, results, next_cursor, complete};
+// count is null when the store cannot count what it can list.
 func (c *call) list() error {
 	q, scope, err := c.query()
 	if err != nil {
@@ -61,13 +63,13 @@ func (c *call) page(q activity.Query, scope activity.Scope) error {
 	if err != nil {
 		return fmt.Errorf("list %s events: %w", c.endpoint.kind, err)
 	}
-	counted, err := c.settings.Store.Count(c.r.Context(), scope, q, maxCount)
+	count, exact, err := c.count(q, scope)
 	if err != nil {
-		return fmt.Errorf("count %s events: %w", c.endpoint.kind, err)
+		return err
 	}
 	b := make([]byte, 0, 512+1024*len(page.Events))
-	b = strconv.AppendInt(append(b, `{"count":`...), counted.N, 10)
-	b = strconv.AppendBool(append(b, `,"count_exact":`...), counted.Exact)
+	b = count.appendJSON(append(b, `{"count":`...))
+	b = strconv.AppendBool(append(b, `,"count_exact":`...), exact)
 	b = c.links(b, &q, &page, number)
 	b = append(b, `,"results":[`...)
 	var enc canonical.Encoder
@@ -82,6 +84,17 @@ func (c *call) page(q activity.Query, scope activity.Scope) error {
 	b = c.cursor(page.Next, false).appendJSON(b)
 	b = strconv.AppendBool(append(b, `,"complete":`...), page.Complete)
 	return c.writeJSON(append(b, '}', '\n'))
+}
+
+func (c *call) count(q activity.Query, scope activity.Scope) (n value, exact bool, err error) {
+	counted, err := c.settings.Store.Count(c.r.Context(), scope, q, maxCount)
+	switch {
+	case errors.Is(err, activity.ErrUnsupported):
+		return value{}, false, nil
+	case err != nil:
+		return value{}, false, fmt.Errorf("count %s events: %w", c.endpoint.kind, err)
+	}
+	return intValue(counted.N), counted.Exact, nil
 }
 
 // links appends next and previous: by number when the caller pages by number
