@@ -106,18 +106,3 @@ func (g *guard) asyncInsert(where string, conf map[string]any) {
 		g.add(where+"::async_insert", "the database answers before the events are written", "write wait_for_async_insert: true, or remove async_insert")
 	}
 }
-
-// kafkaReceiver: an offset committed before the events are stored loses them in a crash.
-func (g *guard) kafkaReceiver(id string) {
-	conf := section(section(g.conf, "receivers"), id)
-	where := "receivers::" + id
-	marking := section(conf, "message_marking")
-	if !truthy(marking["after"]) {
-		g.add(where+"::message_marking::after", "messages are marked as read before they are stored, so a crash loses them", "write message_marking: {after: true, on_error: false}")
-	}
-	for _, key := range []string{"on_error", "on_permanent_error"} {
-		if truthy(marking[key]) {
-			g.add(where+"::message_marking::"+key, "messages that could not be stored are marked as read", "write "+key+": false")
-		}
-	}
-}

@@ -53,6 +53,7 @@ func (g *guard) pipeline(name string, conf map[string]any) {
 		receivers: list(conf["receivers"]), processors: list(conf["processors"]), exporters: list(conf["exporters"]),
 	}
 	g.unattributed(p)
+	g.kafkaExporters(p)
 	if !slices.ContainsFunc(p.exporters, isAudit) {
 		return
 	}

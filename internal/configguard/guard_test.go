@@ -39,6 +39,18 @@ func TestCheckRefuses(t *testing.T) {
 		"exporters::auditsql/forever::retry_on_failure::max_elapsed_time",
 		"receivers::kafka::message_marking::after",
 		"receivers::kafka::message_marking::on_error",
+		"receivers::kafka::message_marking::on_permanent_error",
+		"receivers::kafka::error_backoff::enabled",
+		"receivers::kafka::initial_offset",
+		"receivers::kafka/spins::error_backoff",
+		"receivers::kafka/spins::error_backoff::max_elapsed_time",
+		"receivers::kafka/spins::initial_offset",
+		"service::pipelines::logs/agent::processors::transform",
+		"exporters::kafka/agent::producer::required_acks",
+		"exporters::kafka/agent::producer::max_message_bytes",
+		"exporters::kafka/agent::retry_on_failure::max_elapsed_time",
+		"exporters::kafka/agent::sending_queue::batch",
+		"exporters::kafka/waits",
 		"service::pipelines::logs/queues::processors",
 		"exporters::auditsql/memory::sending_queue",
 		"extensions::file_storage::fsync",
@@ -48,8 +60,23 @@ func TestCheckRefuses(t *testing.T) {
 		"extensions::redis_storage",
 		"exporters::auditclickhouse::async_insert",
 		"service::pipelines::logs/relay::exporters::kafka",
+		"exporters::kafka::producer::required_acks",
+		"exporters::kafka::producer::max_message_bytes",
+		"exporters::kafka::sending_queue",
+		"exporters::kafka::retry_on_failure::max_elapsed_time",
+		"exporters::kafka::sending_queue::batch",
 		"receivers::otlp::protocols::grpc::endpoint",
 	}, where)
+}
+
+// TestAnUnsealedAgent: what travels through Kafka without a seal may change unseen.
+func TestAnUnsealedAgent(t *testing.T) {
+	conf := map[string]any{"service": map[string]any{"pipelines": map[string]any{"logs": map[string]any{
+		"receivers": []any{"otlp"}, "processors": []any{"enrich"}, "exporters": []any{"kafka"},
+	}}}}
+	findings := Check(conf)
+	require.NotEmpty(t, findings)
+	assert.Contains(t, findings[0].Why, "without a seal")
 }
 
 func TestOpenListenersNeedAuth(t *testing.T) {

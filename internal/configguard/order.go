@@ -46,8 +46,11 @@ func (g *guard) unattributed(p *pipeline) {
 			continue // the missing enrich is a finding of its own
 		}
 		conf := section(section(g.conf, "exporters"), id)
-		if _, queued := queue(conf); queued || typeOf(id) == "kafka" {
-			g.add(p.at("exporters::"+id), "a queue or Kafka before enrich loses the sender's identity and address, and stores its tokens",
+		if typeOf(id) == "kafka" {
+			continue // refused with the reasons of Kafka
+		}
+		if _, queued := queue(conf); queued {
+			g.add(p.at("exporters::"+id), "a queue before enrich loses the sender's identity and address, and stores its tokens",
 				"add enrich to this pipeline's processors")
 		}
 	}

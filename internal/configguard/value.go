@@ -91,3 +91,29 @@ func truthy(v any) bool {
 	}
 	return false
 }
+
+// bytes reads a number of bytes.
+func bytes(conf map[string]any, key string, absent int64) int64 {
+	switch v := conf[key].(type) {
+	case int:
+		return int64(v)
+	case int64:
+		return v
+	case float64:
+		return int64(v)
+	}
+	return absent
+}
+
+// positive reports a number above zero.
+func positive(v any) bool {
+	switch v := v.(type) {
+	case int:
+		return v > 0
+	case int64:
+		return v > 0
+	case float64:
+		return v > 0
+	}
+	return false
+}
