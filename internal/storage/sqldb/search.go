@@ -43,12 +43,12 @@ type hit struct {
 }
 
 func (s *store) newSearch(ctx context.Context, c *session, scope activity.Scope, q *activity.Query) (*search, error) {
-	segs, err := c.segments(ctx)
+	segs, err := s.dialect.catalogue(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	segs = segs.overlapping(q.From, q.To)
-	x := &search{store: s, session: c, scope: scope, query: q, plan: makePlan(q), segments: segs}
+	x := &search{store: s, session: c, scope: scope, query: q, plan: makePlan(s.dialect, q), segments: segs}
 	x.descending = q.Order.Ascending() == q.Backward
 	if x.descending {
 		slices.Reverse(x.segments)
@@ -283,7 +283,7 @@ func (x *search) pairs(ctx context.Context, seg *segment) ([]pair, error) {
 // in one probe: most segments have none.
 func (x *search) pairsOfIDs(ctx context.Context, seg *segment) (out []pair, err error) {
 	b := &builder{dialect: x.store.dialect}
-	b.add("SELECT tenant_id, kind FROM ", seg.name, b.dialect.useIndex(seg.name, keyIndex), " WHERE id IN ", b.list(x.plan.values))
+	b.add("SELECT tenant_id, kind FROM ", b.dialect.source(seg.name, keyIndex), " WHERE id IN ", b.list(x.plan.values))
 	addScope(b, x.scope)
 	kinds := kindWords(x.query.Kinds)
 	err = x.session.query(ctx, b, func(row []driver.Value) error {
@@ -306,7 +306,7 @@ func (x *search) skip(ctx context.Context, seg *segment, column string, tenant *
 	var out []string
 	for {
 		b := &builder{dialect: x.store.dialect}
-		b.add("SELECT ", column, " FROM ", seg.name, b.dialect.useIndex(seg.name, "time"), " WHERE ")
+		b.add("SELECT ", column, " FROM ", b.dialect.source(seg.name, timeIndex), " WHERE ")
 		if tenant != nil {
 			b.add("tenant_id = ", b.arg(*tenant), " AND ")
 		}

@@ -26,8 +26,8 @@ type segment struct {
 // overlap; there may be gaps.
 type catalogue []segment
 
-func (c *session) segments(ctx context.Context) (out catalogue, err error) {
-	b := &builder{}
+func (d *sqliteDialect) catalogue(ctx context.Context, c *session) (out catalogue, err error) {
+	b := &builder{dialect: d}
 	b.add("SELECT name, lo_ns, hi_ns, event_count, max_datetime_ns, first_stored_ns, last_stored_ns FROM segments ORDER BY lo_ns")
 	err = c.query(ctx, b, func(row []driver.Value) error {
 		var seg segment
