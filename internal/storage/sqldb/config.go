@@ -12,6 +12,7 @@ import (
 const (
 	DriverSQLite   = "sqlite"
 	DriverPostgres = "postgres"
+	DriverMySQL    = "mysql" // MariaDB, too
 )
 
 // Config chooses the database.
@@ -20,6 +21,7 @@ type Config struct {
 	Driver   string         `mapstructure:"driver"`
 	SQLite   SQLiteConfig   `mapstructure:"sqlite"`
 	Postgres PostgresConfig `mapstructure:"postgres"`
+	MySQL    MySQLConfig    `mapstructure:"mysql"`
 }
 
 // database is the block of a driver.
@@ -38,6 +40,7 @@ type database interface {
 var (
 	_ database = (*SQLiteConfig)(nil)
 	_ database = (*PostgresConfig)(nil)
+	_ database = (*MySQLConfig)(nil)
 )
 
 // database gives the block that is used.
@@ -47,8 +50,10 @@ func (c *Config) database() (database, error) {
 		return &c.SQLite, nil
 	case DriverPostgres:
 		return &c.Postgres, nil
+	case DriverMySQL:
+		return &c.MySQL, nil
 	}
-	return nil, fmt.Errorf("driver: %q is not known, the drivers are: %s", c.Driver, strings.Join([]string{DriverSQLite, DriverPostgres}, ", "))
+	return nil, fmt.Errorf("driver: %q is not known, the drivers are: %s", c.Driver, strings.Join([]string{DriverSQLite, DriverPostgres, DriverMySQL}, ", "))
 }
 
 // SQLiteConfig is a store in one file of one folder.
@@ -79,6 +84,7 @@ func NewDefaultConfig() Config {
 			Readers:       4,
 		},
 		Postgres: newDefaultPostgresConfig(),
+		MySQL:    newDefaultMySQLConfig(),
 	}
 }
 

@@ -37,7 +37,8 @@ type wording interface {
 	// by op, which is one of < <= > >=. The index must be able to start there.
 	beyond(b *builder, columns []string, op string, values []driver.Value) string
 	// during is a condition that holds for rows with a datetime in [lo, hi], of
-	// use to a database that can leave out partitions by it; else "".
+	// use to a database that can leave out partitions by it, and needed where
+	// source is the same for several segments; else "".
 	during(b *builder, lo, hi int64) string
 }
 
@@ -46,6 +47,9 @@ type planning interface {
 	// catalogue lists the segments by time. A database that cuts its table into
 	// parts by itself gives one segment for all of it, over the whole of time.
 	catalogue(ctx context.Context, c *session) (catalogue, error)
+	// byID gives the segments to ask one after the other for an id: those given,
+	// or one over all of them where one query can do that.
+	byID(segs catalogue) catalogue
 	// source is what follows FROM to read a segment in the order of an index,
 	// "" for whichever: the table, and a hint where there is one.
 	source(segment, index string) string
@@ -81,8 +85,8 @@ type schema struct {
 	// versionTables are statements that can be run again.
 	versionTables []string
 	// lock keeps other processes from migrating until release, which is called
-	// after the transaction has ended.
-	lock func(ctx context.Context, tx execer) (release func(context.Context) error, err error)
+	// after the transaction has ended, on its connection.
+	lock func(ctx context.Context, conn execer) (release func(context.Context) error, err error)
 	// finish runs after the migrations, in their transaction, also when there
 	// were none; nil = nothing.
 	finish func(ctx context.Context, tx execer, segments []string) error

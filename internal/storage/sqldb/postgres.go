@@ -79,6 +79,8 @@ func (*postgresDialect) catalogue(context.Context, *session) (catalogue, error) 
 
 func (*postgresDialect) source(segment, _ string) string { return segment }
 
+func (*postgresDialect) byID(segs catalogue) catalogue { return segs }
+
 func (*postgresDialect) hasIndex(string) bool { return true }
 
 func (*postgresDialect) driving(field activity.Field, value driver.Value) (column string, v driver.Value) {

@@ -44,6 +44,17 @@ func (d *sqliteDialect) catalogue(ctx context.Context, c *session) (out catalogu
 	return out, nil
 }
 
+// within is the condition that a row is of the segment.
+func (s *segment) within(b *builder) string {
+	switch {
+	case s.lo == math.MinInt64 && s.hi == math.MaxInt64:
+		return ""
+	case s.hi == math.MaxInt64: // which has no end
+		return b.dialect.during(b, s.lo, s.hi)
+	}
+	return b.dialect.during(b, s.lo, s.hi-1)
+}
+
 func (c catalogue) names() []string {
 	out := make([]string, len(c))
 	for i := range c {

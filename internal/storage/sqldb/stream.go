@@ -72,7 +72,7 @@ func (st *stream) head() *head { return &st.buffer[st.next] }
 // from begins a query on the stream's run of the index.
 func (x *search) from(b *builder, st *stream, columns string) *builder {
 	b.add("SELECT ", columns, " FROM ", b.dialect.source(st.segment.name, x.plan.index),
-		" WHERE tenant_id = ", b.arg(st.tenant))
+		" WHERE tenant_id = ", b.arg(st.tenant), st.segment.within(b))
 	if x.plan.column != "" {
 		b.add(" AND ", x.plan.column, " = ", b.arg(st.value))
 	}

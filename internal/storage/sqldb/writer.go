@@ -158,7 +158,7 @@ func (w *writer) migrate(ctx context.Context) (err error) {
 	if err != nil {
 		return d.classify(fmt.Errorf("begin to migrate: %w", err))
 	}
-	release, err := sc.lock(ctx, tx)
+	release, err := sc.lock(ctx, conn)
 	if err != nil {
 		return errors.Join(d.classify(fmt.Errorf("wait for the lock of the schema: %w", err)), tx.Rollback())
 	}
