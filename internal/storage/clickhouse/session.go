@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -87,19 +86,11 @@ func (s *store) exec(ctx context.Context, limit time.Duration, settings ch.Setti
 	ctx, cancel := context.WithTimeout(ctx, limit+time.Second)
 	defer cancel()
 	all := ch.Settings{"max_execution_time": seconds(limit)}
-	if strings.HasPrefix(s.protocol(), "http") {
+	if s.http {
 		all["wait_end_of_query"] = 1
 	}
 	for k, v := range settings {
 		all[k] = v
 	}
 	return classify(s.conn.Exec(ch.Context(undated{ctx}, ch.WithSettings(all)), b.sql.String(), b.args...))
-}
-
-func (s *store) protocol() string {
-	t, err := s.config.target()
-	if err != nil {
-		return ""
-	}
-	return t.Protocol.String()
 }
