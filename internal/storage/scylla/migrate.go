@@ -278,8 +278,8 @@ func (s *store) checkVersion(ctx context.Context) error {
 			have, compatible, len(all), storage.ErrSchemaTooNew)
 	}
 	if have < len(all) {
-		return fmt.Errorf("the keyspace %s has schema version %d and this binary needs %d: run what auditctl migrate --print shows, or auditctl migrate, "+
-			"as a role that may create tables: %w", s.target.keyspace, have, len(all), storage.ErrSchemaTooOld)
+		return fmt.Errorf("%w: the keyspace %s has schema version %d and this binary needs %d: run what auditctl migrate --print shows, or auditctl migrate, "+
+			"as a role that may create tables", activity.ErrInvalid, s.target.keyspace, have, len(all))
 	}
 	return nil
 }

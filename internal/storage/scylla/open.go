@@ -34,6 +34,7 @@ type store struct {
 	writer int64 // tells the acceptances of this process from others
 	// lastStored belongs to the goroutine that commits.
 	lastStored int64
+	maxTested  int // events on which one page tests conditions
 
 	settled sync.Mutex
 	shards  int // of the keyspace; 0 until it was read
@@ -55,7 +56,7 @@ func Open(ctx context.Context, cfg Config, opts Options) (storage.Store, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", activity.ErrInvalid, err)
 	}
-	s := &store{cfg: cfg, target: t, cql: newStatements(t.keyspace), now: opts.Now}
+	s := &store{cfg: cfg, target: t, cql: newStatements(t.keyspace), now: opts.Now, maxTested: maxTested}
 	if s.now == nil {
 		s.now = time.Now
 	}
