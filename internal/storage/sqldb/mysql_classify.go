@@ -1,6 +1,8 @@
 package sqldb
 
 import (
+	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -45,8 +47,8 @@ var mysqlErrors = map[uint16]error{
 func (d *mysqlDialect) classify(err error) error {
 	var e *mysql.MySQLError
 	switch {
-	case err == nil:
-		return nil
+	case err == nil, errors.Is(err, storage.ErrRetryable), errors.Is(err, storage.ErrContent):
+		return err
 	case errors.As(err, &e):
 		kind := mysqlErrors[e.Number]
 		switch {
@@ -58,7 +60,7 @@ func (d *mysqlDialect) classify(err error) error {
 		return fmt.Errorf("%w: %w: %w", kind, storage.ErrRetryable, err)
 	case errors.Is(err, mysql.ErrPktTooLarge):
 		return fmt.Errorf("%w: %w", storage.ErrContent, err)
-	case d.lost(err):
+	case d.lost(err), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%w: %w", storage.ErrRetryable, err)
 	}
 	return err
@@ -79,6 +81,7 @@ func (*mysqlDialect) lost(err error) bool {
 		return mysqlEnded[e.Number]
 	}
 	var n net.Error
-	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, mysql.ErrMalformPkt) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n)
+	return errors.As(err, &n) && !errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, mysql.ErrMalformPkt) ||
+		errors.Is(err, sql.ErrConnDone) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
