@@ -3,7 +3,6 @@ package scylla
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net"
 	"sync"
@@ -206,5 +205,5 @@ func TestNoServer(t *testing.T) {
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	_, err = Open(ended, cfg, Options{})
-	require.True(t, errors.Is(err, context.Canceled))
+	require.ErrorIs(t, err, context.Canceled)
 }

@@ -78,7 +78,7 @@ func Open(ctx context.Context, cfg Config, opts Options) (storage.Store, error) 
 func newWriterID() int64 {
 	var b [8]byte
 	_, _ = rand.Read(b[:])                           // never fails, says its documentation
-	return int64(binary.BigEndian.Uint64(b[:]) >> 1) //nolint:gosec // 63 bits
+	return int64(binary.BigEndian.Uint64(b[:]) >> 1) // 63 bits
 }
 
 const reconnectEvery = 2 * time.Second
@@ -104,7 +104,7 @@ func (s *store) connect(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: tls: %w", activity.ErrInvalid, err)
 	}
-	if secure != nil { // nil = insecure
+	if secure != nil { // it is nil when tls says insecure
 		c.SslOpts = sslOptions(secure)
 	}
 	fallback := gocql.RoundRobinHostPolicy()
