@@ -25,6 +25,7 @@ type Options = storage.Options
 type store struct {
 	config Config
 	conn   driver.Conn
+	web    *transport
 	http   bool // else native
 	now    func() time.Time
 	extent extent
@@ -49,11 +50,13 @@ func Open(ctx context.Context, cfg Config, opts Options) (storage.Store, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", activity.ErrInvalid, err)
 	}
+	web := &transport{}
+	o.TransportFunc = web.wrap(cfg.MaxOpenConns)
 	conn, err := ch.Open(o)
 	if err != nil {
 		return nil, fmt.Errorf("%w: open %s: %w", activity.ErrInvalid, cfg.Identity(), err)
 	}
-	s := &store{config: cfg, conn: conn, http: o.Protocol == ch.HTTP, now: opts.Now}
+	s := &store{web: web, config: cfg, conn: conn, http: o.Protocol == ch.HTTP, now: opts.Now}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -117,6 +120,7 @@ func (s *store) Close() error {
 		return nil
 	}
 	s.closed = true
+	defer s.web.close()
 	if err := s.conn.Close(); err != nil {
 		return fmt.Errorf("close the connections: %w", err)
 	}

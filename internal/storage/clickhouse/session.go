@@ -42,8 +42,14 @@ const unlimited = time.Duration(0)
 // query runs fn for every row. limit bounds the time on the server, the context
 // the waiting.
 func (s *store) query(ctx context.Context, limit time.Duration, b *builder, fn func(driver.Rows) error) (err error) {
+	caller := ctx
 	ctx, cancel := withLimit(ctx, limit)
 	defer cancel()
+	defer func() {
+		if err != nil && caller.Err() == nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: the server did not answer within %s", storage.ErrBudget, limit)
+		}
+	}()
 	rows, err := s.conn.Query(ch.Context(undated{ctx}, ch.WithSettings(s.readSettings(limit))), b.sql.String(), b.args...)
 	if err != nil {
 		return spent(err)
