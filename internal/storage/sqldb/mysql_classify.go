@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -40,6 +41,10 @@ var mysqlErrors = map[uint16]error{
 	1146: errNoTable,
 }
 
+// unnamedError is what the server says of a large value that was sent by itself,
+// and of much else.
+const unnamedError = 1105
+
 // classify adds the sentinel that tells the caller what may be done about an
 // error of the database. What is not about the content of a row is retryable:
 // no event is at fault, and an operator can put it right (a full disk, a lost
@@ -51,6 +56,9 @@ func (d *mysqlDialect) classify(err error) error {
 		return err
 	case errors.As(err, &e):
 		kind := mysqlErrors[e.Number]
+		if e.Number == unnamedError && strings.Contains(e.Message, "max_allowed_packet") {
+			kind = storage.ErrContent
+		}
 		switch {
 		case kind == nil:
 			return fmt.Errorf("%w: %w", storage.ErrRetryable, err)
