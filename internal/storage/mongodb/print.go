@@ -2,13 +2,35 @@ package mongodb
 
 import (
 	"bytes"
+	_ "embed" // of the roles
 	"fmt"
 	"io"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
+
+//go:embed schema/roles/roles.json
+var roleFile string
+
+// codeRoleExists: the role was made before.
+const codeRoleExists = 51002
+
+// roles gives the commands that make the least roles of a database: of an
+// exporter, which adds and cannot change or delete, and of auditapi, which
+// manages retention and erasure.
+func roles(database string) ([]bson.D, error) {
+	var file struct {
+		Commands []bson.D `bson:"commands"`
+	}
+	err := bson.UnmarshalExtJSON([]byte(strings.ReplaceAll(roleFile, "{database}", database)), false, &file)
+	if err != nil {
+		return nil, fmt.Errorf("read the roles: %w", err)
+	}
+	return file.Commands, nil
+}
 
 // Print writes what Migrate does as a script for mongosh, for a person whose
 // collectors may not change the schema.
@@ -30,7 +52,7 @@ func Print(cfg Config, w io.Writer) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "// Run it with mongosh, as a user with the role dbAdmin of the database and readWrite of %s. It can be run again.\n", schemaCollection)
 	fmt.Fprintf(&b, "const store = db.getSiblingDB(%q);\nfunction run(command) {\n  try { store.runCommand(command); }\n"+
-		"  catch (e) { if (e.code !== %d) { throw e; } } // there already\n}\n", name, codeNamespaceExists)
+		"  catch (e) { if (e.code !== %d && e.code !== %d) { throw e; } } // there already\n}\n", name, codeNamespaceExists, codeRoleExists)
 	for i := range all {
 		if err := printMigration(&b, &all[i]); err != nil {
 			return err
@@ -39,6 +61,16 @@ func Print(cfg Config, w io.Writer) error {
 	if cfg.TTL > 0 {
 		fmt.Fprintf(&b, "\n// ttl: %s\n", cfg.TTL)
 		if err := printCommand(&b, ttlCommand(cfg.TTL)); err != nil {
+			return err
+		}
+	}
+	least, err := roles(name)
+	if err != nil {
+		return err
+	}
+	b.WriteString("\n// activityWriter for a collector that only stores, activityKeeper for one with auditapi (needs the role userAdmin)\n")
+	for _, cmd := range least {
+		if err := printCommand(&b, cmd); err != nil {
 			return err
 		}
 	}
