@@ -120,13 +120,10 @@ type pair struct{ tenant, kind string }
 
 // tenantsAndKinds gives those in the scope that may have events.
 func (s *store) tenantsAndKinds(ctx context.Context, scope activity.Scope, kinds []activity.Kind) (out []pair, err error) {
-	wanted := func(kind string) bool {
-		return len(kinds) == 0 || slices.ContainsFunc(kinds, func(k activity.Kind) bool { return k.String() == kind })
-	}
 	if !scope.All() {
 		for _, t := range scope.List() {
 			for _, k := range activity.Kinds() {
-				if wanted(k.String()) {
+				if wantsKind(kinds, k.String()) {
 					out = append(out, pair{t, k.String()})
 				}
 			}
@@ -135,7 +132,7 @@ func (s *store) tenantsAndKinds(ctx context.Context, scope activity.Scope, kinds
 	}
 	iter := s.session.Query(s.cql.tenants).PageSize(bucketPage).IterContext(ctx)
 	for p := (pair{}); iter.Scan(&p.tenant, &p.kind); {
-		if !wanted(p.kind) {
+		if !wantsKind(kinds, p.kind) {
 			continue
 		}
 		if out = append(out, p); len(out) > maxSources {
@@ -143,6 +140,10 @@ func (s *store) tenantsAndKinds(ctx context.Context, scope activity.Scope, kinds
 		}
 	}
 	return out, iter.Close()
+}
+
+func wantsKind(kinds []activity.Kind, kind string) bool {
+	return len(kinds) == 0 || slices.ContainsFunc(kinds, func(k activity.Kind) bool { return k.String() == kind })
 }
 
 // maxOfID bounds the events of one id that are looked at.
@@ -165,8 +166,7 @@ func (x *search) findIDs(ctx context.Context, scope activity.Scope, texts []stri
 	}
 	x.byID = slices.DeleteFunc(x.byID, func(e *entry) bool {
 		at := spot{datetime: e.datetime, id: string(e.id)}
-		k, _ := activity.ParseKind(e.kind)
-		return at.compare(sp.low) < 0 || at.compare(sp.high) >= 0 || len(x.query.Kinds) > 0 && !slices.Contains(x.query.Kinds, k)
+		return at.compare(sp.low) < 0 || at.compare(sp.high) >= 0 || !wantsKind(x.query.Kinds, e.kind)
 	})
 	slices.SortFunc(x.byID, func(a, b *entry) int {
 		if descending {
@@ -262,8 +262,10 @@ func (x *search) lookAhead(ctx context.Context) error {
 		}
 		x.ahead = append(x.ahead, e)
 	}
-	if !x.walk.entries.lookups || len(x.ahead) == 0 {
+	if !x.walk.entries.lookups {
 		return nil
 	}
-	return x.store.fetch(ctx, x.ahead)
+	// One of another kind is not read; it counts as an event that does not match.
+	wanted := slices.DeleteFunc(slices.Clone(x.ahead), func(e *entry) bool { return !wantsKind(x.query.Kinds, e.kind) })
+	return x.store.fetch(ctx, wanted)
 }

@@ -99,6 +99,35 @@ func TestAPageTestsABoundedNumberOfEvents(t *testing.T) {
 	}
 }
 
+// The kinds of a query hold whatever way its events are found.
+func TestKindsHoldInLookups(t *testing.T) {
+	st := openTest(t, freshKeyspace(t, "activitylog_kinds"), Options{})
+	events := newEvents(0, 200)
+	write(t, st, events...)
+	for _, f := range []activity.Filter{
+		{Fields: []activity.Field{activity.FieldUserID}, Op: activity.OpIn, Text: []string{"user-1", "user-2", "user-1"}},
+		{Fields: []activity.Field{activity.FieldObjectID}, Op: activity.OpEqual, Text: []string{"3"}},
+		{Fields: []activity.Field{activity.FieldID}, Op: activity.OpIn, Text: []string{events[1].ID.String(), events[2].ID.String()}},
+	} {
+		for _, kinds := range [][]activity.Kind{nil, {activity.KindLogin}, {activity.KindLogin, activity.KindSystem}} {
+			q := activity.Query{Kinds: kinds, Filters: []activity.Filter{f}, Limit: 100, Order: activity.OldestFirst}
+			p, err := st.Page(context.Background(), activity.AllTenants(), q)
+			require.NoError(t, err)
+			var want, got []string
+			for i := range events {
+				if matches(q.Filters, &events[i]) && wantsKind(kinds, events[i].Kind.String()) {
+					want = append(want, events[i].URL)
+				}
+			}
+			for i := range p.Events {
+				got = append(got, p.Events[i].URL)
+			}
+			require.NotEmpty(t, want)
+			assert.Equal(t, want, got, "%v %v", f.Text, kinds)
+		}
+	}
+}
+
 func TestAScopeOfManyTenants(t *testing.T) {
 	st := openTest(t, freshKeyspace(t, "activitylog_tenants"), Options{})
 	events := newEvents(0, 200)
