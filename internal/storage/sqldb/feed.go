@@ -69,7 +69,7 @@ func eventsOf(records []storage.Record) []activity.Event {
 func (s *store) feedKeys(ctx context.Context, c *session, seg *segment, scope activity.Scope, after activity.FeedPosition, limit int) ([]hit, error) {
 	b := &builder{dialect: s.dialect}
 	b.add("SELECT stored_ns, datetime_ns FROM ", s.dialect.source(seg.name, ""), " WHERE stored_ns > ", b.arg(after.StoredNS), seg.within(b))
-	addScope(b, scope)
+	addScope(b, "tenant_id", scope)
 	b.add(" ORDER BY stored_ns LIMIT ", b.arg(limit))
 	var out []hit
 	err := c.query(ctx, b, func(row []driver.Value) error {

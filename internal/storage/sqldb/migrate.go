@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
 )
 
@@ -177,8 +178,8 @@ func versions(ctx context.Context, db execer, d dialect, sc *schema) (have, mine
 func checkSchema(ctx context.Context, db execer, d dialect, sc *schema) error {
 	have, mine, err := versions(ctx, db, d, sc)
 	if err == nil && have < mine {
-		return fmt.Errorf("the schema has version %d, this binary needs version %d and create_schema is false: "+
-			"run what auditctl migrate --print shows, or auditctl migrate, as the owner of the schema: %w", have, mine, storage.ErrSchemaTooOld)
+		return fmt.Errorf("%w: the schema has version %d, this binary needs version %d and create_schema is false: "+
+			"run what auditctl migrate --print shows, or auditctl migrate, as the owner of the schema", activity.ErrInvalid, have, mine)
 	}
 	return err
 }

@@ -122,7 +122,7 @@ func (d *postgresDialect) schema() (*schema, error) {
 			return func(context.Context) error { return nil }, lockPostgresSchema(ctx, tx, name)
 		},
 		epilogue: d.parsedStatements(),
-		finish: func(ctx context.Context, tx execer, _ []string) error { return d.addParsed(ctx, tx) },
+		finish:   func(ctx context.Context, tx execer, _ []string) error { return d.addParsed(ctx, tx) },
 	}, nil
 }
 

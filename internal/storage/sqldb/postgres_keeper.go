@@ -210,4 +210,3 @@ func serverError(err error) *pgconn.PgError {
 	}
 	return nil
 }
-

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/storage"
 )
 
 const (
@@ -137,3 +138,22 @@ func (m *postgresMonths) need(ctx context.Context, c *session, now time.Time, lo
 // maxRefused bounds the memory of months that have no partition: events can
 // name any month of six centuries.
 const maxRefused = 1000
+
+// StrayEvents counts the events of a store that lie in no part of their own,
+// because their time is far from now or the part could not be made. They are
+// found as every other event, and retention deletes them row by row. 0 for a
+// database that has no such place.
+func StrayEvents(ctx context.Context, s storage.Store) (n int64, err error) {
+	st, ok := s.(*store)
+	if !ok || st.dialect.name() != DriverPostgres {
+		return 0, nil
+	}
+	err = st.read(ctx, func(c *session) error {
+		b := &builder{dialect: st.dialect}
+		// By the parent, so that a reader of events may ask.
+		b.add("SELECT count(*) FROM " + postgresTable + " WHERE tableoid = '" + defaultPartition + "'::regclass")
+		n, err = c.number(ctx, b)
+		return err
+	})
+	return n, err
+}

@@ -40,7 +40,7 @@ func (s *store) Get(ctx context.Context, scope activity.Scope, id activity.ID) (
 func (s *store) getFrom(ctx context.Context, c *session, seg *segment, scope activity.Scope, id activity.ID, e *activity.Event) (bool, error) {
 	b := &builder{dialect: s.dialect}
 	b.add("SELECT ", selectList, " FROM ", s.dialect.source(seg.name, keyIndex), " WHERE id = ", b.arg(id[:]), seg.within(b))
-	addScope(b, scope)
+	addScope(b, tenantOfRow, scope)
 	b.add(" ORDER BY datetime_ns DESC, tenant_id LIMIT 1")
 	found := false
 	err := c.query(ctx, b, func(row []driver.Value) error {
@@ -51,8 +51,9 @@ func (s *store) getFrom(ctx context.Context, c *session, seg *segment, scope act
 	return found, err
 }
 
-// addScope adds the tenants as a condition on rows.
-func addScope(b *builder, scope activity.Scope) {
+// addScope adds the tenants as a condition on rows; column is tenant_id or
+// tenantOfRow.
+func addScope(b *builder, column string, scope activity.Scope) {
 	if scope.All() {
 		return
 	}
@@ -60,7 +61,7 @@ func addScope(b *builder, scope activity.Scope) {
 	for i, t := range scope.List() {
 		tenants[i] = t
 	}
-	b.add(" AND tenant_id IN ", b.list(tenants))
+	b.add(" AND ", column, " IN ", b.list(tenants))
 }
 
 // Page implements storage.Reader.

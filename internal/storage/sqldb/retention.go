@@ -22,6 +22,9 @@ func (s *store) DeleteBefore(ctx context.Context, scope activity.Scope, r storag
 	if err := checkFilters(&q); err != nil || scope.Empty() {
 		return res, err
 	}
+	if q.To == 0 { // which is open in a query, and nothing happened before 1970
+		return res, nil
+	}
 	if r.DryRun {
 		err := s.read(ctx, func(c *session) (err error) {
 			res, err = s.deleteOnce(ctx, c, scope, &q, &r)

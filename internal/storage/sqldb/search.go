@@ -287,7 +287,7 @@ func (x *search) pairs(ctx context.Context, seg *segment) ([]pair, error) {
 func (x *search) pairsOfIDs(ctx context.Context, seg *segment) (out []pair, err error) {
 	b := &builder{dialect: x.store.dialect}
 	b.add("SELECT tenant_id, kind FROM ", b.dialect.source(seg.name, keyIndex), " WHERE id IN ", b.list(x.plan.values), seg.within(b))
-	addScope(b, x.scope)
+	addScope(b, tenantOfRow, x.scope)
 	kinds := kindWords(x.query.Kinds)
 	err = x.session.query(ctx, b, func(row []driver.Value) error {
 		var p pair

@@ -97,11 +97,14 @@ func TestRetentionDropsSegmentsAndNeverReusesPositions(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	st := openTest(t, cfg, Options{Now: func() time.Time { return now }})
 	last := write(t, st, newEvents(0, 2500)).LastStoredNS
+	nothing, err := st.DeleteBefore(ctx, activity.AllTenants(), storage.Retention{Before: 1, Limit: 10})
+	require.NoError(t, err)
+	require.Zero(t, nothing)
 	held := newEvent(3).ID
 	r := storage.Retention{Before: base + 5000*int64(time.Second), Limit: 700, Hold: func(e *activity.Event) bool { return e.ID == held }}
 	dry := r
 	dry.DryRun = true
-	_, err := st.DeleteBefore(ctx, activity.AllTenants(), dry)
+	_, err = st.DeleteBefore(ctx, activity.AllTenants(), dry)
 	require.NoError(t, err)
 	var deleted, keptBack int64
 	for more := true; more; {

@@ -94,7 +94,9 @@ func (d *sqliteDialect) schema() (*schema, error) {
 	return &schema{
 		files: sqliteSchema, dir: "schema/sqlite", versionTables: append(versionTables(), segmentTable), segmented: true,
 		// The transaction that migrates is the lock.
-		lock:   func(context.Context, execer) (func(context.Context) error, error) { return func(context.Context) error { return nil }, nil },
+		lock: func(context.Context, execer) (func(context.Context) error, error) {
+			return func(context.Context) error { return nil }, nil
+		},
 		finish: d.rebuildView,
 	}, nil
 }

@@ -71,12 +71,16 @@ func (st *stream) head() *head { return &st.buffer[st.next] }
 
 // from begins a query on the stream's run of the index.
 func (x *search) from(b *builder, st *stream, columns string) *builder {
+	tenant, kind := "tenant_id", "kind"
+	if x.plan.index == keyIndex {
+		tenant, kind = tenantOfRow, kindOfRow
+	}
 	b.add("SELECT ", columns, " FROM ", b.dialect.source(st.segment.name, x.plan.index),
-		" WHERE tenant_id = ", b.arg(st.tenant), st.segment.within(b))
+		" WHERE ", tenant, " = ", b.arg(st.tenant), st.segment.within(b))
 	if x.plan.column != "" {
 		b.add(" AND ", x.plan.column, " = ", b.arg(st.value))
 	}
-	return b.add(" AND kind = ", b.arg(st.kind), x.plan.fixed)
+	return b.add(" AND ", kind, " = ", b.arg(st.kind), x.plan.fixed)
 }
 
 func (x *search) within(b *builder, s span) *builder {
