@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
 )
 
@@ -81,7 +82,7 @@ func classify(err error) error {
 func sentinel(err error) bool {
 	for _, known := range []error{
 		storage.ErrRetryable, storage.ErrOverloaded, storage.ErrContent, storage.ErrBudget,
-		storage.ErrSchemaTooNew, storage.ErrReadOnly, storage.ErrClosed,
+		storage.ErrSchemaTooNew, storage.ErrSchemaTooOld, storage.ErrReadOnly, storage.ErrClosed, activity.ErrInvalid,
 	} {
 		if errors.Is(err, known) {
 			return true

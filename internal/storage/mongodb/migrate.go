@@ -12,7 +12,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
 )
 
@@ -81,7 +80,7 @@ func (s *store) checkVersion(ctx context.Context, known int) (int, error) {
 // errOldSchema names what to do about a schema that may not be changed here.
 func errOldSchema(has, needs int) error {
 	return fmt.Errorf("%w: the schema has version %d and this binary needs version %d: run auditctl migrate with a user that may change it, "+
-		"or write create_schema: true", activity.ErrInvalid, has, needs)
+		"or write create_schema: true", storage.ErrSchemaTooOld, has, needs)
 }
 
 func (s *store) checkReadable(ctx context.Context) error {
