@@ -3,7 +3,10 @@
 // backend that ran no case of the conformance suite fails the run, so that a
 // server that was never there does not look green.
 //
-//	go run ./test/conformance [-backends postgres,mysql] [-- flags of go test]
+//	go run ./test/conformance [-backends postgres,mysql] [-binary] [-- flags of go test]
+//
+// With -binary the same backends are tested through the built binary as well:
+// events in by HTTP, out by REST.
 package main
 
 import (
@@ -21,8 +24,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "conformance:", err)
 		os.Exit(1)
 	}
@@ -31,6 +35,7 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("conformance", flag.ContinueOnError)
 	only := flags.String("backends", "", "comma-separated backends that must run (default: all)")
+	binary := flags.Bool("binary", false, "run the cases through the built binary, too (make build auditload first)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -38,8 +43,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	t := newTable(chosen)
-	testErr := goTest(ctx, t, chosen, flags.Args(), out)
+	t := newTable(chosen, *binary)
+	testErr := goTest(ctx, t, driverTests(chosen, flags.Args()), out)
+	if *binary {
+		testErr = errors.Join(testErr, goTest(ctx, t, binaryTests(chosen), out))
+	}
 	if err := t.print(out); err != nil {
 		return err
 	}
@@ -62,20 +70,31 @@ func choose(names string) ([]backend, error) {
 	return chosen, nil
 }
 
-// goTest runs the packages of the backends and feeds the table. One package
-// runs at a time: they share two cores with the servers.
-func goTest(ctx context.Context, t *table, chosen []backend, extra []string, out io.Writer) error {
-	args := append([]string{"test", "-json", "-count=1", "-p=1"}, extra...)
-	var packages []string
+// driverTests are the arguments of go test for the packages of the backends.
+// One package runs at a time: they share two cores with the servers.
+func driverTests(chosen []backend, extra []string) []string {
+	args := append([]string{"-p=1"}, extra...)
 	for _, b := range chosen {
-		if !slices.Contains(packages, b.pkg) {
-			packages = append(packages, b.pkg)
+		if p := "./" + b.pkg + "/..."; !slices.Contains(args, p) {
+			args = append(args, p)
 		}
 	}
-	for _, p := range packages {
-		args = append(args, "./"+p+"/...")
+	return args
+}
+
+// binaryTests are the arguments of go test for the cases through the binary.
+func binaryTests(chosen []backend) []string {
+	names := make([]string, len(chosen))
+	for i := range chosen {
+		names[i] = chosen[i].name
 	}
-	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the flags are the caller's
+	return []string{"-timeout=30m", "-run=^" + binaryTest + "$/^(" + strings.Join(names, "|") + ")$", "./" + binaryPackage}
+}
+
+// goTest runs tests and feeds the table.
+func goTest(ctx context.Context, t *table, args []string, out io.Writer) error {
+	args = append([]string{"test", "-json", "-count=1"}, args...)
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Stderr = os.Stderr
 	lines, err := cmd.StdoutPipe()
 	if err != nil {

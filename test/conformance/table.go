@@ -35,6 +35,13 @@ func backends() []backend {
 // suite begins the name of the tests that run the conformance suite.
 const suite = "TestConformance"
 
+// The cases through the built binary are the tests TestBackends/<backend>/...
+// of one package.
+const (
+	binaryPackage = "test/e2e"
+	binaryTest    = "TestBackends"
+)
+
 // counts of one backend. A case is a test without tests of its own.
 type counts struct{ ran, passed, failed, skipped int }
 
@@ -52,20 +59,22 @@ func (c *counts) add(action string) {
 }
 
 type row struct {
-	suite, other counts
-	reasons      map[string]int
+	suite, binary, other counts
+	reasons              map[string]int
 }
 
 type table struct {
 	order []backend
 	rows  map[string]*row
+	// binary: the cases through the built binary are required, too.
+	binary bool
 	// of the package that runs now
 	parents map[string]bool
 	output  map[string][]string
 }
 
-func newTable(order []backend) *table {
-	t := &table{order: order, rows: map[string]*row{}, parents: map[string]bool{}, output: map[string][]string{}}
+func newTable(order []backend, binary bool) *table {
+	t := &table{order: order, binary: binary, rows: map[string]*row{}, parents: map[string]bool{}, output: map[string][]string{}}
 	for _, b := range order {
 		t.rows[b.name] = &row{reasons: map[string]int{}}
 	}
@@ -132,9 +141,12 @@ func (t *table) count(e *event, said []string) {
 		return
 	}
 	top, _, _ := strings.Cut(e.Test, "/")
-	if strings.HasPrefix(top, suite) {
+	switch {
+	case top == binaryTest:
+		r.binary.add(e.Action)
+	case strings.HasPrefix(top, suite):
 		r.suite.add(e.Action)
-	} else {
+	default:
 		r.other.add(e.Action)
 	}
 	if e.Action == "skip" {
@@ -144,7 +156,11 @@ func (t *table) count(e *event, said []string) {
 
 // backendOf gives the backend of a test, "" when it has none.
 func (t *table) backendOf(e *event) string {
-	top, _, _ := strings.Cut(e.Test, "/")
+	top, below, _ := strings.Cut(e.Test, "/")
+	if strings.HasSuffix(e.Package, binaryPackage) && top == binaryTest {
+		name, _, _ := strings.Cut(below, "/")
+		return name
+	}
 	whole := ""
 	for _, b := range backends() {
 		_, at, found := strings.Cut(e.Package, b.pkg)
@@ -177,11 +193,15 @@ func reason(said []string) string {
 
 func (t *table) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	lines := []string{"", "backend\tsuite: run\tpassed\tfailed\tskipped\tdriver's own: run\tpassed\tfailed\tskipped"}
+	const heads = "run\tpassed\tfailed\tskipped"
+	lines := []string{"", "backend\tsuite: " + heads + "\tthrough the binary: " + heads + "\tdriver's own: " + heads}
 	for _, b := range t.order {
 		r := t.rows[b.name]
-		lines = append(lines, fmt.Sprintf("%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d", b.name,
-			r.suite.ran, r.suite.passed, r.suite.failed, r.suite.skipped, r.other.ran, r.other.passed, r.other.failed, r.other.skipped))
+		line := b.name
+		for _, c := range []counts{r.suite, r.binary, r.other} {
+			line += fmt.Sprintf("\t%d\t%d\t%d\t%d", c.ran, c.passed, c.failed, c.skipped)
+		}
+		lines = append(lines, line)
 	}
 	if _, err := fmt.Fprintln(w, strings.Join(lines, "\n")); err != nil {
 		return err
@@ -207,8 +227,10 @@ func (t *table) err() error {
 		switch r := t.rows[b.name]; {
 		case r.suite.ran == 0:
 			errs = append(errs, fmt.Errorf("%s ran no conformance case", b.name))
-		case r.suite.failed+r.other.failed > 0:
-			errs = append(errs, fmt.Errorf("%s: %d cases failed", b.name, r.suite.failed+r.other.failed))
+		case t.binary && r.binary.ran == 0:
+			errs = append(errs, fmt.Errorf("%s ran no case through the built binary", b.name))
+		case r.suite.failed+r.binary.failed+r.other.failed > 0:
+			errs = append(errs, fmt.Errorf("%s: %d cases failed", b.name, r.suite.failed+r.binary.failed+r.other.failed))
 		}
 	}
 	return errors.Join(errs...)

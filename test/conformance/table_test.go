@@ -23,7 +23,7 @@ func lines(p string, actions ...string) string {
 }
 
 func TestTableCountsCasesByBackend(t *testing.T) {
-	tab := newTable(backends())
+	tab := newTable(backends(), false)
 	var out bytes.Buffer
 	input := lines(sqldbPackage,
 		"run TestConformance", "run TestConformance/write", "run TestConformance/write/one", "pass TestConformance/write/one",
@@ -51,13 +51,28 @@ func TestTableCountsCasesByBackend(t *testing.T) {
 func TestABackendWithoutCasesFailsTheRun(t *testing.T) {
 	chosen, err := choose("sqlite,mongodb")
 	require.NoError(t, err)
-	tab := newTable(chosen)
+	tab := newTable(chosen, false)
 	require.NoError(t, tab.read(strings.NewReader(lines(sqldbPackage, "run TestConformance/a", "pass TestConformance/a")), &bytes.Buffer{}))
 	require.EqualError(t, tab.err(), "mongodb ran no conformance case")
 	_, err = choose("oracle")
 	require.Error(t, err)
 }
 
+func TestTheBinaryIsRequiredWhereItIsAskedFor(t *testing.T) {
+	chosen, err := choose("sqlite,postgres")
+	require.NoError(t, err)
+	tab := newTable(chosen, true)
+	input := lines(sqldbPackage, "pass TestConformance/a", "pass TestConformancePostgres/a") +
+		lines("example.com/x/test/e2e", "run TestBackends/sqlite/fields/a", "pass TestBackends/sqlite/fields/a", "pass TestBackends/sqlite/fields",
+			"pass TestBackends/sqlite", "run TestBackends/postgres", "output TestBackends/postgres     backend_test.go:1: set X", "skip TestBackends/postgres")
+	require.NoError(t, tab.read(strings.NewReader(input), &bytes.Buffer{}))
+	assert.Equal(t, counts{ran: 1, passed: 1}, tab.rows["sqlite"].binary)
+	assert.Equal(t, map[string]int{"set X": 1}, tab.rows["postgres"].reasons)
+	require.EqualError(t, tab.err(), "postgres ran no case through the built binary")
+	assert.Equal(t, []string{"-timeout=30m", "-run=^TestBackends$/^(sqlite|postgres)$", "./test/e2e"}, binaryTests(chosen))
+	assert.Equal(t, []string{"-p=1", "-race", "./internal/storage/sqldb/..."}, driverTests(chosen, []string{"-race"}))
+}
+
 func TestABrokenOutputIsAnError(t *testing.T) {
-	require.Error(t, newTable(backends()).read(strings.NewReader("FAIL"), &bytes.Buffer{}))
+	require.Error(t, newTable(backends(), false).read(strings.NewReader("FAIL"), &bytes.Buffer{}))
 }

@@ -82,15 +82,15 @@ func newCollectorWith(t *testing.T, memory string, sinks ...sink) *collector {
 	t.Helper()
 	c := &collector{dir: t.TempDir(), events: freeAddress(t), otlp: freeAddress(t), health: freeAddress(t)}
 	c.config = filepath.Join(c.dir, "config.yaml")
-	exporters, ids, success := "", []string{}, ", success_status: 202"
+	exporters, ids, success := strings.Builder{}, []string{}, ", success_status: 202"
 	for i := range sinks {
-		exporters += sinks[i].exporter(c.dir)
+		exporters.WriteString(sinks[i].exporter(c.dir))
 		ids = append(ids, sinks[i].id)
 		if !sinks[i].spooled {
 			success = ""
 		}
 	}
-	text := fmt.Sprintf(pipeline, c.events, success, c.otlp, memory, exporters, c.health, filepath.Join(c.dir, "spool"), strings.Join(ids, ", "))
+	text := fmt.Sprintf(pipeline, c.events, success, c.otlp, memory, exporters.String(), c.health, filepath.Join(c.dir, "spool"), strings.Join(ids, ", "))
 	require.NoError(t, os.WriteFile(c.config, []byte(text), 0o600))
 	out, code := tool(t, "auditctl", "config", "check", c.config)
 	require.Equal(t, 0, code, out)

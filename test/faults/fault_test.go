@@ -138,7 +138,7 @@ const ballast = "ballast"
 // smallDisk mounts a file system in memory.
 func smallDisk(t *testing.T, size string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/var/tmp", "activitylog-disk-") // a server's user must be able to enter
+	dir, err := os.MkdirTemp("/var/tmp", "activitylog-disk-") //nolint:usetesting // a server's user may not enter the test's folder
 	require.NoError(t, err)
 	out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "mode=755,size="+size, "none", dir).CombinedOutput()
 	require.NoError(t, err, string(out))

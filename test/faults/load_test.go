@@ -90,7 +90,7 @@ var (
 )
 
 // check compares the log with what a sink holds and with its dead letters.
-func (l *load) check(config string, exporter string) verdict {
+func (l *load) check(config, exporter string) verdict {
 	l.t.Helper()
 	out, code := tool(l.t, "auditload", "check", "--ack-log", l.acks, "--config", config, "--exporter", exporter)
 	v := verdict{ok: code == 0, text: out}
