@@ -60,9 +60,9 @@ func (s *store) Aggregate(ctx context.Context, scope activity.Scope, q activity.
 		if scope.Empty() {
 			return nil
 		}
-		limit := s.config.ReadTimeout
-		if q.Budget > 0 {
-			limit = min(limit, q.Budget)
+		limit, ok := s.newSearch(scope, &q).left()
+		if !ok {
+			return storage.ErrBudget
 		}
 		values := make([]string, len(by.Fields))
 		targets := make([]any, len(values)+1)

@@ -5,8 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/churl"
 )
 
 // compressions of the wire by the word of the configuration.
@@ -86,8 +87,8 @@ func readSecret(path string) (string, error) {
 }
 
 func parseDSN(text string) (*target, error) {
-	u, err := url.Parse(text)
-	if err != nil { // the error of url.Parse repeats the text, password and all
+	u, err := churl.Parse(text) // which takes several hosts with ports
+	if err != nil {             // the error repeats the text, password and all
 		return nil, errors.New("is not a URL: a special character of the password must be percent-encoded, or use password_file")
 	}
 	p, ok := protocols[u.Scheme]
@@ -111,10 +112,11 @@ func parseDSN(text string) (*target, error) {
 		}
 		t.addresses = append(t.addresses, address)
 	}
-	for name, values := range u.Query() {
+	query := u.Query()
+	for _, name := range slices.Sorted(maps.Keys(query)) {
 		switch name {
 		case "http_path":
-			t.path = values[0]
+			t.path = query.Get(name)
 		case "async_insert", "wait_for_async_insert":
 			return nil, fmt.Errorf("%s cannot be set here: use the key async_insert, which always waits until the events are stored", name)
 		default:

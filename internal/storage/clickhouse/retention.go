@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"slices"
@@ -145,17 +146,22 @@ func (b *builder) upTo(after *activity.Position, last *place) *builder {
 
 // except leaves out events by their key.
 func (b *builder) except(held []place) {
+	if len(held) == 0 {
+		return
+	}
+	keys := make([]string, len(held))
 	for i := range held {
 		p := &held[i]
-		b.add(" AND NOT (datetime_ns = ", b.int(p.Datetime), " AND id = ", b.id(p.ID), " AND tenant_id = ", b.text(p.tenant), ")")
+		keys[i] = strconv.FormatInt(p.Datetime, 10) + "/" + hex.EncodeToString(p.ID[:]) + "/" + p.tenant
 	}
+	b.add(" AND concat(toString(datetime_ns), '/', lower(hex(id)), '/', tenant_id) NOT IN ", b.texts(keys))
 }
 
 // barrier gives a stored_ns that every later commit of this process exceeds.
 func (w *writer) barrier() int64 {
 	w.turn <- struct{}{}
 	defer func() { <-w.turn }()
-	return w.nextStored(0)
+	return w.nextStored()
 }
 
 // wholeMonths reports whether the retention takes everything that is old enough,

@@ -55,7 +55,10 @@ func (s *store) query(ctx context.Context, limit time.Duration, b *builder, fn f
 		return spent(err)
 	}
 	for rows.Next() {
-		if err = fn(rows); err != nil {
+		if err = ctx.Err(); err == nil { // the driver may still hold blocks
+			err = fn(rows)
+		}
+		if err != nil {
 			cancel() // what is left of the answer is not read
 			return errors.Join(err, ignoreCancelled(rows.Close()))
 		}

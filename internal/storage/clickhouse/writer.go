@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -54,41 +56,45 @@ func (w *writer) pace(ctx context.Context, n int) {
 // partition and fits into one block is all or nothing.
 func (w *writer) commit(ctx context.Context, events []activity.Event) (storage.WriteResult, error) {
 	w.pace(ctx, len(events))
-	w.turn <- struct{}{}
-	defer func() { <-w.turn }()
-	ctx, cancel := context.WithTimeout(ctx, w.store.config.WriteTimeout)
-	defer cancel()
 	var res storage.WriteResult
 	months := map[int][]*activity.Event{}
-	stored := w.nextStored(0)
 	for i := range events {
 		e := &events[i]
 		if !e.Kind.Valid() {
 			res.Refused = append(res.Refused, storage.Refusal{Index: i, Err: fmt.Errorf("%w: kind %d", storage.ErrContent, e.Kind)})
 			continue
 		}
-		e.StoredNS = stored
-		stored++
 		m := month(e.Datetime)
 		months[m] = append(months[m], e)
 		res.Written++
 	}
-	for _, part := range months {
+	for _, m := range slices.Sorted(maps.Keys(months)) {
+		part := months[m]
 		if err := w.insert(ctx, part); err != nil {
 			return storage.WriteResult{}, fmt.Errorf("insert %d events: %w", len(part), err)
 		}
-	}
-	if res.Written > 0 {
-		res.LastStoredNS = stored - 1
-		w.lastStored = stored - 1
+		res.LastStoredNS = part[len(part)-1].StoredNS
 	}
 	return res, nil
 }
 
-// nextStored is the clock, and always above what was given before. Events of a
-// commit that failed keep what they got: the next commit begins later.
-func (w *writer) nextStored(ahead int64) int64 {
-	w.lastStored = max(w.store.now().UnixNano(), w.lastStored+1) + ahead
+// insert gives the events of a month their stored_ns and stores them. An insert
+// ends within the write timeout, which the feed counts on.
+func (w *writer) insert(ctx context.Context, events []*activity.Event) error {
+	w.turn <- struct{}{}
+	defer func() { <-w.turn }()
+	ctx, cancel := context.WithTimeout(ctx, w.store.config.WriteTimeout)
+	defer cancel()
+	for _, e := range events {
+		e.StoredNS = w.nextStored()
+	}
+	return w.send(ctx, events)
+}
+
+// nextStored is the clock, and always above what was given before, whether that
+// was stored or not.
+func (w *writer) nextStored() int64 {
+	w.lastStored = max(w.store.now().UnixNano(), w.lastStored+1)
 	return w.lastStored
 }
 
@@ -119,7 +125,7 @@ func (s *store) insertSettings() ch.Settings {
 	return settings
 }
 
-func (w *writer) insert(ctx context.Context, events []*activity.Event) (err error) {
+func (w *writer) send(ctx context.Context, events []*activity.Event) (err error) {
 	fields := columnsOf(events)
 	ctx = ch.Context(undated{ctx}, ch.WithSettings(w.store.insertSettings()), ch.WithColumnNamesAndTypes(wireColumns(fields)))
 	batch, err := w.store.conn.PrepareBatch(ctx, "INSERT INTO activity_events ("+columnList(fields)+")")

@@ -1,0 +1,49 @@
+package auditclickhouseexporter
+
+import (
+	"context"
+	"fmt"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/exporter"
+
+	"github.com/activitylog/otelcol-activitylog/exporter/auditclickhouseexporter/internal/metadata"
+	"github.com/activitylog/otelcol-activitylog/internal/auditexport"
+	"github.com/activitylog/otelcol-activitylog/internal/storage"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/clickhouse"
+)
+
+// NewFactory makes the factory of the auditclickhouse exporter.
+func NewFactory() exporter.Factory {
+	return exporter.NewFactory(
+		metadata.Type,
+		createDefaultConfig,
+		exporter.WithLogs(createLogs, metadata.LogsStability),
+	)
+}
+
+func createLogs(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Logs, error) {
+	c := cfg.(*Config)
+	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, fmt.Errorf("auditclickhouse: make metrics: %w", err)
+	}
+	return auditexport.New(ctx, set, cfg, auditexport.Settings{
+		Delivery: c.Delivery,
+		Identity: c.Database.Identity(),
+		Open: func(ctx context.Context, opts storage.Options) (storage.Store, error) {
+			return clickhouse.Open(ctx, c.Database, opts)
+		},
+		Instruments: auditexport.Instruments{
+			CommitDuration:     telemetry.ExporterAuditclickhouseCommitDuration,
+			WriteEvents:        telemetry.ExporterAuditclickhouseWriteEvents,
+			PendingEvents:      telemetry.ExporterAuditclickhousePendingEvents,
+			WrittenEvents:      telemetry.ExporterAuditclickhouseWrittenEvents,
+			DuplicateEvents:    telemetry.ExporterAuditclickhouseDuplicateEvents,
+			ConflictEvents:     telemetry.ExporterAuditclickhouseConflictEvents,
+			DeadLetterEvents:   telemetry.ExporterAuditclickhouseDeadLetterEvents,
+			DeadLettersExpired: telemetry.ExporterAuditclickhouseDeadLettersExpired,
+		},
+		Shutdown: telemetry.Shutdown,
+	})
+}
