@@ -52,11 +52,11 @@ test: build $(AUDITLOAD) $(VENV)/.ready ## Run every test on servers it starts a
 test-unit: ## Run the unit tests with the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v $(DRIVERS) -e /test/e2e -e /test/faults)
 
-test-storage: ## Run every driver's tests and the conformance suite on real servers; prints what ran on which backend
-	@$(DATABASES) env CGO_ENABLED=1 $(GO) run ./test/conformance -backends $(BACKENDS) -- -race -timeout 15m
+test-storage: build $(AUDITLOAD) ## Run every driver's tests and the conformance suite on real servers, directly and through the binary; prints what ran where
+	@$(DATABASES) env CGO_ENABLED=1 $(GO) run ./test/conformance -backends $(BACKENDS) -binary -- -race -timeout 15m
 
-e2e: build $(AUDITLOAD) $(VENV)/.ready ## Run the tests of the built binary
-	@$(WITH) env E2E_PYTHON=$(VENV)/bin/python $(GO) test -count=1 -timeout 25m ./test/e2e/...
+e2e: build $(AUDITLOAD) $(VENV)/.ready ## Run the tests of the built binary, those of test-storage excepted
+	@$(WITH) env E2E_PYTHON=$(VENV)/bin/python $(GO) test -count=1 -timeout 25m -skip '^TestBackends$$' ./test/e2e/...
 
 test-outage: build $(AUDITLOAD) ## Kill each database once under load, for 10 seconds
 	@$(WITH) env FAULTS_BACKENDS=$(BACKENDS) $(GO) test -count=1 -short -v -timeout 15m ./test/faults/

@@ -197,11 +197,11 @@ func (t *table) print(out io.Writer) error {
 	lines := []string{"", "backend\tsuite: " + heads + "\tthrough the binary: " + heads + "\tdriver's own: " + heads}
 	for _, b := range t.order {
 		r := t.rows[b.name]
-		line := b.name
+		cells := []string{b.name}
 		for _, c := range []counts{r.suite, r.binary, r.other} {
-			line += fmt.Sprintf("\t%d\t%d\t%d\t%d", c.ran, c.passed, c.failed, c.skipped)
+			cells = append(cells, fmt.Sprintf("%d\t%d\t%d\t%d", c.ran, c.passed, c.failed, c.skipped))
 		}
-		lines = append(lines, line)
+		lines = append(lines, strings.Join(cells, "\t"))
 	}
 	if _, err := fmt.Fprintln(w, strings.Join(lines, "\n")); err != nil {
 		return err
