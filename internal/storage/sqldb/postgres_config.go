@@ -72,7 +72,7 @@ var sslMode = regexp.MustCompile(`(?:^|[?&\s])sslmode\s*=\s*'?([a-z-]*)`)
 func (c *PostgresConfig) connection(ctx context.Context, dsn string) (*pgx.ConnConfig, error) {
 	cc, err := pgx.ParseConfig(dsn)
 	if err != nil {
-		return nil, errors.New("postgres::dsn: it cannot be read; write postgres://user:password@host:5432/database or host=... user=... password=... dbname=...")
+		return nil, errors.New("postgres::dsn: it cannot be read; write postgres://user:password@host:5432/database or host=... user=... password=... dbname=... (key and value)")
 	}
 	cc.ConnectTimeout = c.ConnectTimeout
 	if mode := sslMode.FindStringSubmatch(dsn); mode != nil {

@@ -30,8 +30,8 @@ func (c *copyBuffer) fill(events []activity.Event) {
 	if cap(c.bytes) > keepCopy {
 		c.bytes = nil
 	}
-	c.read = 0
-	b := append(c.bytes[:0], copyHeader...)
+	b := c.bytes[:0]
+	b = append(b, copyHeader...)
 	fields := activity.Fields()
 	for i := range events {
 		e := &events[i]
@@ -40,7 +40,7 @@ func (c *copyBuffer) fill(events []activity.Event) {
 			b = appendColumn(b, e, f, int64(i)+1)
 		}
 	}
-	c.bytes = binary.BigEndian.AppendUint16(b, 0xffff)
+	c.bytes, c.read = binary.BigEndian.AppendUint16(b, 0xffff), 0
 }
 
 func appendColumn(b []byte, e *activity.Event, f activity.Field, place int64) []byte {

@@ -141,7 +141,8 @@ func (k *postgresKeeper) store(ctx context.Context, c *session, events []activit
 	if res.Written == len(events) {
 		return res, nil
 	}
-	return res, k.collisions(ctx, c, events, base, &res)
+	err = k.collisions(ctx, c, events, base, &res)
+	return res, err
 }
 
 // stage copies the events into the staging table.

@@ -70,12 +70,12 @@ func TestPostgresPagesFollowTheirIndex(t *testing.T) {
 	parents := map[string]string{} // of the index of a partition
 	rows, err := postgresAdmin(t, cfg).QueryContext(ctx, "SELECT inhrelid::regclass::text, inhparent::regclass::text FROM pg_inherits")
 	require.NoError(t, err)
+	defer func() { require.NoError(t, rows.Close()) }()
 	for rows.Next() {
 		var child, parent string
 		require.NoError(t, rows.Scan(&child, &parent))
 		parents[child] = parent
 	}
-	require.NoError(t, rows.Close())
 	require.NoError(t, rows.Err())
 
 	check := func(plan, index string, partitions int) {

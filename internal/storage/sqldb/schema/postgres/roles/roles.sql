@@ -20,4 +20,4 @@ CREATE ROLE activitylog_reader NOLOGIN;
 
 GRANT USAGE ON SCHEMA activitylog TO activitylog_reader;
 
-GRANT SELECT ON schema_version, activity_events, activity_log TO activitylog_reader;
+GRANT SELECT ON schema_version, activity_events, activity_events_default, activity_log TO activitylog_reader;
