@@ -85,7 +85,6 @@ func TestMySQLMonthsAreMadeAheadWhileItRuns(t *testing.T) {
 
 func TestMySQLAMonthThatCannotBeMadeIsNotLost(t *testing.T) {
 	cfg := mysqlConfig(t)(t)
-	cfg.MySQL.WriteTimeout = 20 * time.Second
 	now := time.Now()
 	st := openTest(t, cfg, Options{Now: func() time.Time { return now }})
 	write(t, st, newEvents(0, 1))

@@ -29,7 +29,7 @@ const (
 	// minAhead and makeAhead: partitions are made for so many months ahead when
 	// there are fewer than the first.
 	minAhead  = 1
-	makeAhead = 3
+	makeAhead = 2
 	// maxCuts bounds one change: making 120 partitions takes a second.
 	maxCuts = 240
 )

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
@@ -54,6 +55,7 @@ func mysqlConfig(tb testing.TB) func(tb testing.TB) Config {
 		cfg.MySQL.DSN = configopaque.String(cc.FormatDSN())
 		cfg.MySQL.TLS.Insecure = cc.TLSConfig == ""
 		cfg.MySQL.Readers = 2
+		cfg.MySQL.WriteTimeout = 30 * time.Second // the machine may be busy with other tests
 		return cfg
 	}
 }
