@@ -125,10 +125,14 @@ func (s *store) insertSettings() ch.Settings {
 	return settings
 }
 
+func insertStatement(fields []activity.Field) string {
+	return "INSERT INTO activity_events (" + columnList(fields) + ")"
+}
+
 func (w *writer) send(ctx context.Context, events []*activity.Event) (err error) {
 	fields := columnsOf(events)
 	ctx = ch.Context(undated{ctx}, ch.WithSettings(w.store.insertSettings()), ch.WithColumnNamesAndTypes(wireColumns(fields)))
-	batch, err := w.store.conn.PrepareBatch(ctx, "INSERT INTO activity_events ("+columnList(fields)+")")
+	batch, err := w.store.conn.PrepareBatch(ctx, insertStatement(fields))
 	if err != nil {
 		return w.failed(ctx, err)
 	}
