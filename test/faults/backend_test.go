@@ -61,6 +61,20 @@ func chosen(t *testing.T) []backend {
 	return out
 }
 
+// needs skips a test whose databases FAULTS_BACKENDS leaves out, and gives them.
+func needs(t *testing.T, names ...string) []backend {
+	t.Helper()
+	var out []backend
+	for _, name := range names {
+		i := slices.IndexFunc(chosen(t), func(b backend) bool { return b.name == name })
+		if i < 0 {
+			t.Skipf("FAULTS_BACKENDS leaves %s out", name)
+		}
+		out = append(out, chosen(t)[i])
+	}
+	return out
+}
+
 // dsn gives the DSN of a backend. A backend that was asked for and is not there
 // is a failure: a fault that was never tried must not look survived.
 func (b *backend) dsn(t *testing.T) string {

@@ -20,9 +20,9 @@ func TestFanOut(t *testing.T) {
 	if testing.Short() {
 		t.Skip("part of the matrix: make test-faults")
 	}
+	all := needs(t, "sqlite", "postgres", "clickhouse")
+	lite, postgres, clickhouse := all[0], all[1], all[2]
 	folder := filepath.Join(t.TempDir(), "store")
-	all := backends()
-	lite, postgres, clickhouse := all[0], all[1], all[3]
 	sinks := []sink{lite.sinkOf(t, "", "", folder, false)}
 	for _, b := range []backend{postgres, clickhouse} {
 		dsn := b.dsn(t)

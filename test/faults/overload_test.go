@@ -21,7 +21,7 @@ func TestFullQueue(t *testing.T) {
 	for name, flags := range map[string][]string{"http": nil, "otlp": {"--protocol", "otlp-http"}} {
 		t.Run(name, func(t *testing.T) {
 			folder := filepath.Join(t.TempDir(), "store")
-			b := backends()[0]
+			b := needs(t, "sqlite")[0]
 			s := b.sinkOf(t, "", "", folder, true)
 			s.queue = 1 << 20
 			refused(t, &refusal{name: "queue full, " + name, backend: b, folder: folder, memory: memory, sink: s, flags: flags})
@@ -38,7 +38,7 @@ func TestMemoryLimit(t *testing.T) {
 	for name, flags := range map[string][]string{"http": nil, "otlp": {"--protocol", "otlp-http"}} {
 		t.Run(name, func(t *testing.T) {
 			folder := filepath.Join(t.TempDir(), "store")
-			b := backends()[0]
+			b := needs(t, "sqlite")[0]
 			refused(t, &refusal{
 				name: "memory limit, " + name, backend: b, folder: folder, memory: "check_interval: 50ms, limit_mib: 64, spike_limit_mib: 32",
 				sink: b.sinkOf(t, "", "", folder, false), flags: append([]string{"--batch", "1000", "--clients", "32", "--rate", "0"}, flags...),
@@ -82,7 +82,9 @@ func refused(t *testing.T, f *refusal) {
 	assert.True(t, r.found.ok, r.found.text)
 	assert.Positive(t, r.report.Statuses["429"]+r.report.Statuses["503"], "nothing was refused: %v", r.report.Statuses)
 	for code := range r.report.Statuses {
-		assert.Contains(t, []string{"200", "202", "429", "503"}, code)
+		// "connection": a body that is refused unread is still being sent when the
+		// connection closes, and its client may meet that before the answer.
+		assert.Contains(t, []string{"200", "202", "429", "503", "connection"}, code)
 	}
 }
 

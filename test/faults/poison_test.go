@@ -22,6 +22,9 @@ import (
 // poison makes a database refuse the events of one user, and ends that again.
 type poison struct {
 	add, remove string
+	// tables asks for the names of the tables that the statements are for, which
+	// name theirs as %s; "" is one statement for all.
+	tables string
 	// driver and dsn of database/sql; "" sends the statements by ClickHouse's HTTP.
 	driver string
 	dsn    func(dsn, store string) string
@@ -34,7 +37,8 @@ func poisons() map[string]poison {
 			driver: "sqlite", dsn: func(_, store string) string {
 				return "file:" + filepath.Join(store, "activity.db") + "?_pragma=busy_timeout(10000)"
 			},
-			add: "create trigger poison before insert on activity_events when new.username = 'poison' begin select raise(abort, 'poisoned'); end", remove: "drop trigger poison",
+			tables: "select name from sqlite_master where type = 'table' and sql like '%username%'",
+			add:    "create trigger poison_%[1]s before insert on %[1]s when new.username = 'poison' begin select raise(abort, 'poisoned'); end", remove: "drop trigger poison_%s",
 		},
 		"postgres": {
 			driver: "pgx", dsn: func(dsn, store string) string { return dsn + "&search_path=" + store },
@@ -60,8 +64,24 @@ func (p *poison) execute(t *testing.T, dsn, store, statement string) {
 	db, err := sql.Open(p.driver, p.dsn(dsn, store))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
-	_, err = db.ExecContext(t.Context(), statement)
-	require.NoError(t, err)
+	statements := []string{statement}
+	if p.tables != "" {
+		statements = nil
+		rows, err := db.QueryContext(t.Context(), p.tables)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, rows.Close()) }()
+		for rows.Next() {
+			var name string
+			require.NoError(t, rows.Scan(&name))
+			statements = append(statements, fmt.Sprintf(statement, name))
+		}
+		require.NoError(t, rows.Err())
+		require.NotEmpty(t, statements)
+	}
+	for _, s := range statements {
+		_, err = db.ExecContext(t.Context(), s)
+		require.NoError(t, err, s)
+	}
 }
 
 // clickhouse sends one statement by HTTP.

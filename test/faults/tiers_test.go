@@ -24,9 +24,9 @@ import (
 // is no OTLP comes into every partition, and the killed gateway comes back:
 // nothing is lost, and what Kafka delivers again is stored once.
 func TestTiers(t *testing.T) {
+	postgres := needs(t, "postgres")[0]
 	brokers := os.Getenv("ACTIVITYLOG_TEST_KAFKA_BROKERS")
 	require.NotEmpty(t, brokers, "set ACTIVITYLOG_TEST_KAFKA_BROKERS, or run make test-faults")
-	postgres := backends()[1]
 	name := unique()
 	tier := &tiers{
 		brokers: brokers, topic: name, group: name + "-gateways",
