@@ -18,6 +18,10 @@ type dialect interface {
 	// contains is a condition: column holds the bound text, whatever the case
 	// of its ASCII letters.
 	contains(column, placeholder string) string
+	// dataVersion is a query for a number that a connection sees change when,
+	// and only when, another has committed something since it asked last; "" when
+	// the database has none.
+	dataVersion() string
 	// migrations are the embedded numbered files, oldest first.
 	migrations() ([]migration, error)
 	// rebuildView makes the view for people cover the segments.

@@ -23,6 +23,7 @@ type session struct {
 	conn  *sql.Conn
 	stmts *lru.Cache[string, driver.Stmt]
 	row   []driver.Value
+	known known
 }
 
 func newSession(ctx context.Context, db *sql.DB) (*session, error) {
