@@ -19,6 +19,9 @@ var (
 	// ErrSchemaTooNew: a newer binary changed the schema in a way that this
 	// one cannot work with.
 	ErrSchemaTooNew = errors.New("schema too new")
+	// ErrSchemaTooOld: the schema is older than this binary, which is not
+	// allowed to change it.
+	ErrSchemaTooOld = errors.New("schema too old")
 	// ErrLocked: another process writes to the same store.
 	ErrLocked = errors.New("store is in use by another process")
 	// ErrReadOnly: the store was opened for reading.

@@ -107,13 +107,7 @@ func (c *collector) Launch(extra ...string) {
 	// The tests run many collectors: none may claim the metrics port.
 	args := append([]string{"--config", c.config, "--config", "yaml:service::telemetry::metrics::level: none"}, extra...)
 	cmd := exec.Command(binary(c.t, "otelcol-activitylog"), args...)
-	cmd.Env = append(os.Environ(),
-		"ACTIVITYLOG_DATA_DIR="+c.DataDir, "ACTIVITYLOG_SPOOL_DIR="+filepath.Join(c.DataDir, "spool"),
-		"ACTIVITYLOG_EVENTS_ENDPOINT="+c.Events, "ACTIVITYLOG_OTLP_HTTP_ENDPOINT="+c.OTLPHTTP,
-		"ACTIVITYLOG_OTLP_GRPC_ENDPOINT="+c.OTLPGRPC, "ACTIVITYLOG_API_ENDPOINT="+c.API)
-	for k, v := range c.env {
-		cmd.Env = append(cmd.Env, k+"="+v)
-	}
+	cmd.Env = c.environment()
 	cmd.Stdout, cmd.Stderr = &c.logs, &c.logs
 	require.NoError(c.t, cmd.Start())
 	done := make(chan struct{})
@@ -127,6 +121,27 @@ func (c *collector) Launch(extra ...string) {
 		c.mu.Unlock()
 		close(done)
 	}()
+}
+
+// environment is what the configuration is read with.
+func (c *collector) environment() []string {
+	env := append(os.Environ(),
+		"ACTIVITYLOG_DATA_DIR="+c.DataDir, "ACTIVITYLOG_SPOOL_DIR="+filepath.Join(c.DataDir, "spool"),
+		"ACTIVITYLOG_EVENTS_ENDPOINT="+c.Events, "ACTIVITYLOG_OTLP_HTTP_ENDPOINT="+c.OTLPHTTP,
+		"ACTIVITYLOG_OTLP_GRPC_ENDPOINT="+c.OTLPGRPC, "ACTIVITYLOG_API_ENDPOINT="+c.API)
+	for k, v := range c.env {
+		env = append(env, k+"="+v)
+	}
+	return env
+}
+
+// Tool runs one of the tools with the collector's environment and gives its
+// output and exit code.
+func (c *collector) Tool(name string, args ...string) (string, int) {
+	c.t.Helper()
+	cmd := exec.CommandContext(c.t.Context(), binary(c.t, name), args...)
+	cmd.Env = c.environment()
+	return output(c.t, cmd)
 }
 
 // Start starts the process and waits until it can accept events.
@@ -212,9 +227,12 @@ func (c *collector) Stop() {
 	require.Equal(c.t, 0, c.Wait(20*time.Second), c.logs.String())
 }
 
-// Token gives the generated API token.
+// Token gives the API token: the one set, or the generated one.
 func (c *collector) Token() string {
 	c.t.Helper()
+	if token := c.env["ACTIVITYLOG_API_TOKEN"]; token != "" {
+		return token
+	}
 	b, err := os.ReadFile(filepath.Join(c.DataDir, "api-token"))
 	require.NoError(c.t, err)
 	return strings.TrimSpace(string(b))
@@ -273,6 +291,7 @@ type list struct {
 	Count      int              `json:"count"`
 	CountExact bool             `json:"count_exact"`
 	Next       *string          `json:"next"`
+	Previous   *string          `json:"previous"`
 	Results    []map[string]any `json:"results"`
 	NextCursor *string          `json:"next_cursor"`
 	Complete   bool             `json:"complete"`
@@ -313,7 +332,12 @@ func auditctl(t *testing.T, args ...string) (string, int) {
 
 func runTool(t *testing.T, name string, args ...string) (string, int) {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), binary(t, name), args...).CombinedOutput()
+	return output(t, exec.CommandContext(t.Context(), binary(t, name), args...))
+}
+
+func output(t *testing.T, cmd *exec.Cmd) (string, int) {
+	t.Helper()
+	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return string(out), exit.ExitCode()

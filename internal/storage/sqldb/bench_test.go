@@ -68,12 +68,12 @@ func BenchmarkBareLoop(b *testing.B) {
 	cfg.SQLite.Directory = b.TempDir()
 	st := openTest(b, cfg, Options{})
 	write(b, st, benchEvents(0, 1))
-	require.NoError(b, st.writer.transact(ctx, func(*session) error { return nil }))
+	require.NoError(b, st.Ping(ctx))
 	s := st.writer.session
-	stmt, err := s.conn.PrepareContext(ctx, insertSQL(st.dialect, st.writer.catalogue[0].name, fullShape))
+	stmt, err := s.conn.PrepareContext(ctx, insertSQL(st.dialect, kept(st).catalogue[0].name, fullShape))
 	require.NoError(b, err)
 	defer func() { require.NoError(b, stmt.Close()) }()
-	stored := st.writer.lastStored
+	stored := kept(st).lastStored
 	b.ResetTimer()
 	for i := range b.N {
 		events := benchEvents(1+i*benchBatch, benchBatch)

@@ -1,19 +1,59 @@
 package sqldb
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 )
 
-// DriverSQLite names the SQLite dialect.
-const DriverSQLite = "sqlite"
+// The drivers.
+const (
+	DriverSQLite   = "sqlite"
+	DriverPostgres = "postgres"
+	DriverMySQL    = "mysql" // MariaDB, too
+)
 
 // Config chooses the database.
 type Config struct {
-	// Driver is "sqlite".
-	Driver string       `mapstructure:"driver"`
-	SQLite SQLiteConfig `mapstructure:"sqlite"`
+	// Driver names the block below that is used.
+	Driver   string         `mapstructure:"driver"`
+	SQLite   SQLiteConfig   `mapstructure:"sqlite"`
+	Postgres PostgresConfig `mapstructure:"postgres"`
+	MySQL    MySQLConfig    `mapstructure:"mysql"`
+}
+
+// database is the block of a driver.
+type database interface {
+	// problems joins nothing yet: each names its key.
+	problems() []error
+	// identity is equal for two configurations of the same database, and holds
+	// no password.
+	identity() string
+	// dialect is there without a connection.
+	dialect() dialect
+	// open opens what a store is made of.
+	open(ctx context.Context, opts *Options) (parts, error)
+}
+
+var (
+	_ database = (*SQLiteConfig)(nil)
+	_ database = (*PostgresConfig)(nil)
+	_ database = (*MySQLConfig)(nil)
+)
+
+// database gives the block that is used.
+func (c *Config) database() (database, error) {
+	switch c.Driver {
+	case DriverSQLite:
+		return &c.SQLite, nil
+	case DriverPostgres:
+		return &c.Postgres, nil
+	case DriverMySQL:
+		return &c.MySQL, nil
+	}
+	return nil, fmt.Errorf("driver: %q is not known, the drivers are: %s", c.Driver, strings.Join([]string{DriverSQLite, DriverPostgres, DriverMySQL}, ", "))
 }
 
 // SQLiteConfig is a store in one file of one folder.
@@ -43,6 +83,8 @@ func NewDefaultConfig() Config {
 			CheckpointMiB: 64,
 			Readers:       4,
 		},
+		Postgres: newDefaultPostgresConfig(),
+		MySQL:    newDefaultMySQLConfig(),
 	}
 }
 
@@ -52,13 +94,26 @@ const (
 	maxReaders     = 64
 )
 
-// Validate joins every problem and names the key.
+// Validate joins every problem of the driver's block and names the key.
 func (c *Config) Validate() error {
-	if c.Driver != DriverSQLite {
-		return fmt.Errorf("driver: %q is not known, the drivers are: %s", c.Driver, DriverSQLite)
+	db, err := c.database()
+	if err != nil {
+		return err
 	}
-	var errs []error
-	s := &c.SQLite
+	return errors.Join(db.problems()...)
+}
+
+// Identity is equal for two configurations of the same database, for example
+// "sqlite:/var/lib/activitylog/activity.db" or "postgres:db:5432/audit/activitylog".
+func (c *Config) Identity() string {
+	db, err := c.database()
+	if err != nil {
+		return c.Driver + ":?"
+	}
+	return c.Driver + ":" + db.identity()
+}
+
+func (s *SQLiteConfig) problems() (errs []error) {
 	if s.Directory == "" {
 		errs = append(errs, errors.New("sqlite::directory: must not be empty"))
 	}
@@ -74,18 +129,22 @@ func (c *Config) Validate() error {
 	if s.Readers < 1 || s.Readers > maxReaders {
 		errs = append(errs, fmt.Errorf("sqlite::readers: must be between 1 and %d", maxReaders))
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
-// Identity is equal for two configurations of the same database, for example
-// "sqlite:/var/lib/activitylog/activity.db".
-func (c *Config) Identity() string {
-	dir, err := filepath.Abs(c.SQLite.Directory)
+func (s *SQLiteConfig) identity() string {
+	dir, err := filepath.Abs(s.Directory)
 	if err != nil {
-		dir = c.SQLite.Directory
+		dir = s.Directory
 	}
 	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
 		dir = resolved
 	}
-	return c.Driver + ":" + filepath.Join(dir, sqliteFile)
+	return filepath.Join(dir, sqliteFile)
+}
+
+func (*SQLiteConfig) dialect() dialect { return &sqliteDialect{} }
+
+func (s *SQLiteConfig) open(ctx context.Context, opts *Options) (parts, error) {
+	return sqliteParts(ctx, s, opts)
 }

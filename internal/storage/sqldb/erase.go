@@ -102,12 +102,13 @@ func (x *search) eraseRows(ctx context.Context, hits []hit, g activity.Group) (i
 		}
 		n++
 		b := &builder{dialect: x.store.dialect}
-		b.add("UPDATE ", hits[i].segment, " SET ")
+		b.add("UPDATE ", b.dialect.source(hits[i].segment, ""), " SET ")
 		sets := make([]string, len(fields))
 		for j, f := range fields {
 			sets[j] = f.String() + " = " + b.arg(value(e, f))
 		}
 		b.add(strings.Join(sets, ", "), " WHERE stored_ns = ", b.arg(hits[i].stored))
+		b.add(b.dialect.during(b, hits[i].datetime, hits[i].datetime))
 		if _, err := x.session.change(ctx, b); err != nil {
 			return n, err
 		}

@@ -23,7 +23,7 @@ func (s *store) Feed(ctx context.Context, scope activity.Scope, after activity.F
 	}
 	var out []activity.Event
 	err := s.read(ctx, func(c *session) error {
-		segs, err := c.segments(ctx)
+		segs, err := s.dialect.catalogue(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -68,13 +68,14 @@ func eventsOf(records []storage.Record) []activity.Event {
 
 func (s *store) feedKeys(ctx context.Context, c *session, seg *segment, scope activity.Scope, after activity.FeedPosition, limit int) ([]hit, error) {
 	b := &builder{dialect: s.dialect}
-	b.add("SELECT stored_ns FROM ", seg.name, " WHERE stored_ns > ", b.arg(after.StoredNS))
+	b.add("SELECT stored_ns, datetime_ns FROM ", s.dialect.source(seg.name, ""), " WHERE stored_ns > ", b.arg(after.StoredNS), seg.within(b))
 	addScope(b, scope)
 	b.add(" ORDER BY stored_ns LIMIT ", b.arg(limit))
 	var out []hit
 	err := c.query(ctx, b, func(row []driver.Value) error {
 		h := hit{segment: seg.name}
 		h.stored, _ = row[0].(int64) // the row id
+		h.datetime, _ = row[1].(int64)
 		out = append(out, h)
 		return nil
 	})

@@ -70,7 +70,7 @@ func portion(hits []hit, order []int) (n int, run bool) {
 // ascending row id; in a run they follow each other without a gap.
 func (c *session) fetchRows(ctx context.Context, d dialect, hits []hit, order []int, run bool, out []storage.Record) error {
 	b := &builder{dialect: d}
-	b.add("SELECT ", selectList, " FROM ", hits[order[0]].segment, " WHERE stored_ns ")
+	b.add("SELECT ", selectList, " FROM ", d.source(hits[order[0]].segment, ""), " WHERE stored_ns ")
 	if run {
 		b.add("BETWEEN ", b.arg(hits[order[0]].stored), " AND ", b.arg(hits[order[len(order)-1]].stored))
 	} else {
@@ -80,7 +80,8 @@ func (c *session) fetchRows(ctx context.Context, d dialect, hits []hit, order []
 		}
 		b.add("IN ", b.list(padded(stored)))
 	}
-	b.add(" ORDER BY stored_ns")
+	lo, hi := times(hits, order)
+	b.add(d.during(b, lo, hi), " ORDER BY stored_ns")
 	return c.query(ctx, b, func(row []driver.Value) error {
 		for len(order) > 0 && hits[order[0]].stored != row[storedColumn] {
 			order = order[1:] // deleted since the search
@@ -92,6 +93,15 @@ func (c *session) fetchRows(ctx context.Context, d dialect, hits []hit, order []
 		}
 		return nil
 	})
+}
+
+// times gives the first and the last datetime of the hits that order names.
+func times(hits []hit, order []int) (lo, hi int64) {
+	lo, hi = hits[order[0]].datetime, hits[order[0]].datetime
+	for _, at := range order[1:] {
+		lo, hi = min(lo, hits[at].datetime), max(hi, hits[at].datetime)
+	}
+	return lo, hi
 }
 
 // padded repeats the last value up to the next power of two, so that lists of

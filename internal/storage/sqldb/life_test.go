@@ -80,35 +80,37 @@ func TestOlderBinaryWorksOnAdditiveSchemaOnly(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	st := openTest(t, cfg, Options{})
 	write(t, st, newEvents(0, 1200))
-	all, err := st.dialect.migrations()
+	older, err := st.dialect.schema()
 	require.NoError(t, err)
-	newer, err := readMigrations(fstest.MapFS{
+	first, newest := *older, *older
+	newest.files, newest.dir = fstest.MapFS{
 		"m/0001_events.sql": {Data: must(sqliteSchema.ReadFile("schema/sqlite/0001_events.sql"))},
 		"m/0002_mood.sql":   {Data: []byte("-- version 2, works with 1: a mood\n\nALTER TABLE {segment} ADD COLUMN mood TEXT;\n")},
 		"m/0003_break.sql":  {Data: []byte("-- version 3, works with 3: no mood\n\nALTER TABLE {segment} DROP COLUMN mood;\n")},
-	}, "m")
-	require.NoError(t, err)
-	run := func(ms []migration) error {
+	}, "m"
+	run := func(sc schema) error {
 		tx, err := st.writer.db.BeginTx(ctx, nil)
 		require.NoError(t, err)
-		if err := migrate(ctx, tx, st.dialect, ms); err != nil {
+		if err := migrate(ctx, tx, st.dialect, &sc); err != nil {
 			require.NoError(t, tx.Rollback())
 			return err
 		}
 		return tx.Commit()
 	}
 	st.writer.session = discard(st.writer.session)
-	require.NoError(t, run(newer[:2]))
-	require.NoError(t, run(all), "the older binary accepts the additive schema")
+	additive := newest
+	additive.files = fstest.MapFS{"m/0001_events.sql": newest.files.(fstest.MapFS)["m/0001_events.sql"], "m/0002_mood.sql": newest.files.(fstest.MapFS)["m/0002_mood.sql"]}
+	require.NoError(t, run(additive))
+	require.NoError(t, run(first), "the older binary accepts the additive schema")
 	write(t, st, newEvents(1200, 1300)) // and makes the next segment with it
-	require.Len(t, st.writer.catalogue, 2)
-	for _, seg := range st.writer.catalogue {
+	require.Len(t, kept(st).catalogue, 2)
+	for _, seg := range kept(st).catalogue {
 		var n int
 		require.NoError(t, st.writer.session.conn.QueryRowContext(ctx, "SELECT count(mood) FROM "+seg.name).Scan(&n))
 	}
 	st.writer.session = discard(st.writer.session)
-	require.NoError(t, run(newer))
-	require.ErrorIs(t, run(all), storage.ErrSchemaTooNew)
+	require.NoError(t, run(newest))
+	require.ErrorIs(t, run(first), storage.ErrSchemaTooNew)
 	_, err = Open(ctx, cfg, Options{ReadOnly: true})
 	require.ErrorIs(t, err, storage.ErrSchemaTooNew)
 }
@@ -172,7 +174,7 @@ func TestClassifyRealErrors(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	st := openTest(t, cfg, Options{})
 	write(t, st, newEvents(0, 1))
-	name := st.writer.catalogue[0].name
+	name := kept(st).catalogue[0].name
 	path := filepath.Join(cfg.SQLite.Directory, sqliteFile)
 	damaged := filepath.Join(t.TempDir(), "damaged.db")
 	require.NoError(t, os.WriteFile(damaged, []byte(strings.Repeat("not a database ", 1000)), 0o600))
@@ -216,7 +218,7 @@ func TestClassifyRealErrors(t *testing.T) {
 func TestAKindOutsideTheListIsRefused(t *testing.T) {
 	st := openTest(t, testConfig(t.TempDir()), Options{})
 	write(t, st, newEvents(0, 1))
-	_, err := st.writer.session.conn.ExecContext(context.Background(), "UPDATE "+st.writer.catalogue[0].name+" SET kind = 'zzz'")
+	_, err := st.writer.session.conn.ExecContext(context.Background(), "UPDATE "+kept(st).catalogue[0].name+" SET kind = 'zzz'")
 	require.ErrorIs(t, st.dialect.classify(err), storage.ErrContent)
 	require.ErrorContains(t, err, "kind IN")
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -74,12 +75,27 @@ func parseMigration(text string) (migration, error) {
 		return migration{}, fmt.Errorf("works with: %w", err)
 	}
 	m := migration{version: version, compatible: compatible, title: head[3]}
-	for _, s := range strings.Split(text[len(head[0]):], ";\n") {
+	for _, s := range splitStatements(text[len(head[0]):]) {
 		if s = trimComments(s); s != "" {
 			m.statements = append(m.statements, s)
 		}
 	}
 	return m, nil
+}
+
+// splitStatements cuts at a semicolon that ends a line, except in the body of a
+// function, which stands between two $$.
+func splitStatements(text string) (out []string) {
+	open := false
+	for _, part := range strings.SplitAfter(text, ";\n") {
+		if open {
+			out[len(out)-1] += part
+		} else {
+			out = append(out, part)
+		}
+		open = open != (strings.Count(part, "$$")%2 == 1)
+	}
+	return out
 }
 
 // trimComments drops the comment lines before a statement; those inside it stay.
@@ -89,44 +105,82 @@ func trimComments(s string) string {
 		_, rest, _ := strings.Cut(s, "\n")
 		s = strings.TrimSpace(rest)
 	}
-	return strings.TrimSuffix(s, ";")
+	return strings.TrimSuffix(strings.TrimSpace(s), ";")
 }
 
-// The tables of the schema's own life. segment_ddl is the recipe of a segment:
-// an older binary makes new segments with the columns a newer one added.
-var versionTables = []string{
-	`CREATE TABLE IF NOT EXISTS schema_version (
+// versionTables is the table of the schema's own life.
+func versionTables() []string {
+	return []string{`CREATE TABLE IF NOT EXISTS schema_version (
     version    INTEGER PRIMARY KEY,
     compatible INTEGER NOT NULL,
     title      TEXT NOT NULL
-)`,
-	`CREATE TABLE IF NOT EXISTS segment_ddl (
-    position  INTEGER PRIMARY KEY,
-    statement TEXT NOT NULL
-)`,
+)`}
 }
 
+// segmentTable is the recipe of a segment: an older binary makes new segments
+// with the columns a newer one added.
+const segmentTable = `CREATE TABLE IF NOT EXISTS segment_ddl (
+    position  INTEGER PRIMARY KEY,
+    statement TEXT NOT NULL
+)`
+
 // migrate brings the schema to the last of the migrations in one transaction.
-func migrate(ctx context.Context, tx *sql.Tx, d dialect, all []migration) error {
-	for _, s := range versionTables {
+func migrate(ctx context.Context, tx *sql.Tx, d dialect, sc *schema) error {
+	all, err := sc.migrations()
+	if err != nil {
+		return err
+	}
+	for _, s := range sc.versionTables {
 		if _, err := tx.ExecContext(ctx, s); err != nil {
 			return fmt.Errorf("make the tables of the schema version: %w", d.classify(err))
 		}
 	}
 	have, err := checkVersion(ctx, tx, d, len(all))
-	if err != nil || have >= len(all) {
+	if err != nil {
 		return err
 	}
-	segs, err := segmentNames(ctx, tx, have)
-	if err != nil {
-		return d.classify(err)
+	var segs []string
+	if sc.segmented && have > 0 && have < len(all) {
+		if segs, err = texts(ctx, tx, "SELECT name FROM segments ORDER BY lo_ns"); err != nil {
+			return d.classify(err)
+		}
 	}
-	for _, m := range all[have:] {
+	for _, m := range all[min(have, len(all)):] {
 		if err := m.apply(ctx, tx, d, segs); err != nil {
 			return fmt.Errorf("bring the schema to version %d (%s): %w", m.version, m.title, d.classify(err))
 		}
 	}
-	return d.rebuildView(ctx, tx, segs)
+	if sc.finish == nil || sc.segmented && have >= len(all) {
+		return nil
+	}
+	return sc.finish(ctx, tx, segs)
+}
+
+// errNoTable: the schema has not been made, or is in another place.
+var errNoTable = errors.New("there is no such table")
+
+// versions gives the version of the schema, 0 when there is none, and the one
+// of this binary.
+func versions(ctx context.Context, db execer, d dialect, sc *schema) (have, mine int, err error) {
+	all, err := sc.migrations()
+	if err != nil {
+		return 0, 0, err
+	}
+	have, err = checkVersion(ctx, db, d, len(all))
+	if errors.Is(err, errNoTable) {
+		return 0, len(all), nil
+	}
+	return have, len(all), err
+}
+
+// checkSchema refuses a schema that this binary may not bring up to date.
+func checkSchema(ctx context.Context, db execer, d dialect, sc *schema) error {
+	have, mine, err := versions(ctx, db, d, sc)
+	if err == nil && have < mine {
+		return fmt.Errorf("the schema has version %d, this binary needs version %d and create_schema is false: "+
+			"run what auditctl migrate --print shows, or auditctl migrate, as the owner of the schema: %w", have, mine, storage.ErrSchemaTooOld)
+	}
+	return err
 }
 
 // checkVersion gives the version of the schema, 0 when there is none, and
@@ -145,13 +199,6 @@ func checkVersion(ctx context.Context, db execer, d dialect, mine int) (int, err
 			have, compatible, mine, storage.ErrSchemaTooNew)
 	}
 	return have, nil
-}
-
-func segmentNames(ctx context.Context, tx *sql.Tx, version int) (out []string, err error) {
-	if version == 0 {
-		return nil, nil
-	}
-	return texts(ctx, tx, "SELECT name FROM segments ORDER BY lo_ns")
 }
 
 // texts gives the rows of a query of one text column.
@@ -225,18 +272,36 @@ func Print(cfg Config, w io.Writer) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	all, err := (&sqliteDialect{}).migrations()
+	db, err := cfg.database()
 	if err != nil {
 		return err
 	}
-	for _, s := range versionTables {
+	sc, err := db.dialect().schema()
+	if err != nil {
+		return err
+	}
+	all, err := sc.migrations()
+	if err != nil {
+		return err
+	}
+	for _, s := range append(slices.Clone(sc.preamble), sc.versionTables...) {
 		if _, err := fmt.Fprintf(w, "%s;\n\n", s); err != nil {
 			return fmt.Errorf("print the schema: %w", err)
 		}
 	}
 	for _, m := range all {
+		statements := m.statements
+		if !sc.segmented { // else the binary alone can fill in the segments
+			statements = append(slices.Clone(statements), fmt.Sprintf("INSERT INTO schema_version (version, compatible, title) VALUES (%d, %d, '%s')",
+				m.version, m.compatible, strings.ReplaceAll(m.title, "'", "''")))
+		}
 		if _, err := fmt.Fprintf(w, "-- version %d, works with %d: %s\n%s;\n\n", m.version, m.compatible, m.title,
-			strings.Join(m.statements, ";\n\n")); err != nil {
+			strings.Join(statements, ";\n\n")); err != nil {
+			return fmt.Errorf("print the schema: %w", err)
+		}
+	}
+	for _, s := range sc.epilogue {
+		if _, err := fmt.Fprintf(w, "%s;\n\n", s); err != nil {
 			return fmt.Errorf("print the schema: %w", err)
 		}
 	}

@@ -20,14 +20,14 @@ type Options = storage.Options
 
 // store implements storage.Store over a dialect.
 type store struct {
-	dialect     dialect
-	segmentRows int64
-	now         func() time.Time
-	logger      *zap.Logger
+	dialect      dialect
+	createSchema bool
 
 	readers *pool
 	group   *groupcommit.Group // nil when read-only
-	writer  *writer            // nil when read-only
+	writer  *writer            // of commits; nil when read-only
+	upkeep  *writer            // of retention and erasure, the same where one may write
+	dropper dropper            // nil when read-only
 	unlock  func() error
 
 	// closing is held for reading by every read: Close waits for them.
@@ -39,10 +39,19 @@ var _ storage.Store = (*store)(nil)
 
 // parts are what a dialect opens.
 type parts struct {
-	dialect dialect
-	writer  *sql.DB // one connection; nil when read-only
-	readers *sql.DB
-	unlock  func() error
+	dialect      dialect
+	createSchema bool // Migrate may change the schema
+	readers      *sql.DB
+	readersMax   int
+	unlock       func() error // nil = nothing to unlock
+
+	// Of a writing store.
+	writer  *sql.DB
+	keeper  keeper
+	dropper dropper
+	upkeep  *sql.DB // nil = the writer does retention and erasure, too
+	// timeout bounds a transaction that writes; 0 = it is not bounded.
+	timeout time.Duration
 }
 
 func (p *parts) close() error {
@@ -52,6 +61,9 @@ func (p *parts) close() error {
 	}
 	if p.writer != nil {
 		errs = append(errs, p.writer.Close())
+	}
+	if p.upkeep != nil {
+		errs = append(errs, p.upkeep.Close())
 	}
 	if p.unlock != nil {
 		errs = append(errs, p.unlock())
@@ -66,39 +78,46 @@ func Open(ctx context.Context, cfg Config, opts Options) (storage.Store, error) 
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", activity.ErrInvalid, err)
 	}
-	p, err := sqliteParts(ctx, &cfg.SQLite, opts.ReadOnly)
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Logger == nil {
+		opts.Logger = zap.NewNop()
+	}
+	db, err := cfg.database()
 	if err != nil {
-		return nil, fmt.Errorf("open the store in %s: %w", cfg.SQLite.Directory, err)
+		return nil, fmt.Errorf("%w: %w", activity.ErrInvalid, err)
 	}
-	s := &store{dialect: p.dialect, segmentRows: cfg.SQLite.SegmentRows, now: opts.Now, logger: opts.Logger, unlock: p.unlock}
-	if s.now == nil {
-		s.now = time.Now
+	p, err := db.open(ctx, &opts)
+	if err != nil {
+		return nil, fmt.Errorf("open the store %s: %w", cfg.Identity(), err)
 	}
-	if s.logger == nil {
-		s.logger = zap.NewNop()
-	}
-	s.readers = newPool(p.readers, cfg.SQLite.Readers)
+	s := &store{dialect: p.dialect, createSchema: p.createSchema, unlock: p.unlock, readers: newPool(p.readers, p.readersMax, p.dialect)}
 	if opts.ReadOnly {
 		if err := s.checkReadable(ctx); err != nil {
-			return nil, errors.Join(fmt.Errorf("open the store in %s: %w", cfg.SQLite.Directory, err), s.Close())
+			return nil, errors.Join(fmt.Errorf("open the store %s: %w", cfg.Identity(), err), s.Close())
 		}
 		return s, nil
 	}
-	s.writer = newWriter(s, p.writer)
+	s.writer, s.dropper = newWriter(s, p.writer, p.keeper, p.timeout), p.dropper
+	s.upkeep = s.writer
+	if p.upkeep != nil {
+		s.upkeep = newWriter(s, p.upkeep, upkeeper{}, upkeepTimeout)
+	}
 	s.group = groupcommit.New(s.writer.commit, groupcommit.Settings{}) //nolint:contextcheck // a commit outlives the wait of its caller
 	return s, nil
 }
 
 func (s *store) checkReadable(ctx context.Context) error {
-	all, err := s.dialect.migrations()
+	sc, err := s.dialect.schema()
 	if err != nil {
 		return err
 	}
 	return s.read(ctx, func(c *session) error {
-		version, err := checkVersion(ctx, c.conn, s.dialect, len(all))
-		if err == nil && version < len(all) {
+		have, mine, err := versions(ctx, c.conn, s.dialect, sc)
+		if err == nil && have < mine {
 			return fmt.Errorf("the schema has version %d and this binary reads version %d: start the collector once, or run auditctl migrate",
-				version, len(all))
+				have, mine)
 		}
 		return err
 	})
@@ -166,6 +185,9 @@ func (s *store) Close() error {
 	errs = append(errs, s.readers.close())
 	if s.writer != nil {
 		errs = append(errs, s.writer.close())
+	}
+	if s.upkeep != s.writer {
+		errs = append(errs, s.upkeep.close())
 	}
 	if s.unlock != nil {
 		errs = append(errs, s.unlock())

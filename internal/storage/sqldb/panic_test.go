@@ -19,7 +19,7 @@ func TestAPanicInATransactionEndsIt(t *testing.T) {
 	cfg.SQLite.Readers = 1
 	st := openTest(t, cfg, Options{})
 	write(t, st, newEvents(0, 1500))
-	segments, last := len(st.writer.catalogue), st.writer.lastStored
+	segments, last := len(kept(st).catalogue), kept(st).lastStored
 	query := func(c *session, visit func([]driver.Value) error) error {
 		return c.query(ctx, (&builder{dialect: st.dialect}).add("SELECT count(*) FROM segments"), visit)
 	}
@@ -33,8 +33,8 @@ func TestAPanicInATransactionEndsIt(t *testing.T) {
 			_, _ = st.DeleteBefore(ctx, activity.AllTenants(), storage.Retention{Before: base * 2, Limit: 10, Hold: hold})
 		},
 		"after a segment was made": inWrite(func(c *session) {
-			st.writer.lastStored++
-			_, err := st.writer.home(ctx, c, 5)
+			kept(st).lastStored++
+			_, err := kept(st).home(ctx, c, 5)
 			require.NoError(t, err)
 			panic("made")
 		}),
@@ -43,8 +43,8 @@ func TestAPanicInATransactionEndsIt(t *testing.T) {
 		"while a row is read":          func() { _ = st.read(ctx, func(c *session) error { return query(c, inRow) }) },
 	} {
 		require.Panics(t, f, name)
-		require.Len(t, st.writer.catalogue, segments, name)
-		require.Equal(t, last, st.writer.lastStored, name)
+		require.Len(t, kept(st).catalogue, segments, name)
+		require.Equal(t, last, kept(st).lastStored, name)
 		require.Len(t, write(t, st, newEvents(0, 1)).Duplicates, 1, name)
 		_, err := st.Get(ctx, activity.AllTenants(), newEvent(0).ID)
 		require.NoError(t, err, name)

@@ -41,27 +41,30 @@ var drivingColumns = []struct {
 // tested on the few rows of an id.
 const keyIndex = "key"
 
+// timeIndex holds every event in the order of lists.
+const timeIndex = "time"
+
 // maxDrivingValues bounds the streams that a list of values opens.
 const maxDrivingValues = 20
 
-func makePlan(q *activity.Query) plan {
-	p := plan{index: "time", ordered: []string{"datetime_ns", "id"}, residual: q.Filters, from: q.From, to: q.To}
+func makePlan(d dialect, q *activity.Query) plan {
+	p := plan{index: timeIndex, ordered: []string{"datetime_ns", "id"}, residual: q.Filters, from: q.From, to: q.To}
 	if q.Order.ByResponseTime() {
 		p.index, p.ordered = "slow", []string{"response_time_us", "datetime_ns", "id"}
 		p.fixed, p.inRows = " AND response_time_us IS NOT NULL", true
 	}
 	// Few events share an id: there is no order they could not be sorted in.
-	if p.drive(q.Filters, activity.FieldID, keyIndex) || q.Order.ByResponseTime() {
+	if p.drive(d, q.Filters, activity.FieldID, keyIndex) || q.Order.ByResponseTime() {
 		return p
 	}
 	for _, c := range drivingColumns {
-		if p.drive(q.Filters, c.field, c.index) {
+		if d.hasIndex(c.index) && p.drive(d, q.Filters, c.field, c.index) {
 			return p
 		}
 	}
 	for i := range q.Filters {
 		f := &q.Filters[i]
-		if f.Op == activity.OpEqual && len(f.Fields) == 1 && f.Fields[0] == activity.FieldType && f.Text[0] == "login_failed" {
+		if d.hasIndex("failed") && f.Op == activity.OpEqual && len(f.Fields) == 1 && f.Fields[0] == activity.FieldType && f.Text[0] == "login_failed" {
 			p.index, p.fixed = "failed", " AND type = 'login_failed'"
 			p.residual = without(q.Filters, i)
 			return p
@@ -71,13 +74,20 @@ func makePlan(q *activity.Query) plan {
 }
 
 // drive makes the plan read the index of a field when a filter names its values.
-func (p *plan) drive(filters []activity.Filter, field activity.Field, index string) bool {
+func (p *plan) drive(d dialect, filters []activity.Filter, field activity.Field, index string) bool {
 	for i := range filters {
-		if values := drivingValues(&filters[i], field); values != nil {
-			p.index, p.column, p.values = index, field.String(), values
-			p.residual = without(filters, i)
-			return true
+		values := drivingValues(&filters[i], field)
+		if values == nil {
+			continue
 		}
+		p.index, p.values = index, values
+		for j, v := range values {
+			p.column, values[j] = d.driving(field, v)
+		}
+		if p.column == field.String() {
+			p.residual = without(filters, i)
+		}
+		return true
 	}
 	return false
 }

@@ -8,12 +8,13 @@ import (
 
 // pool holds the sessions that read. A read waits when all of them are busy.
 type pool struct {
-	db   *sql.DB
-	free chan *session // nil = to be opened
+	db      *sql.DB
+	dialect dialect
+	free    chan *session // nil = to be opened
 }
 
-func newPool(db *sql.DB, size int) *pool {
-	p := &pool{db: db, free: make(chan *session, size)}
+func newPool(db *sql.DB, size int, d dialect) *pool {
+	p := &pool{db: db, dialect: d, free: make(chan *session, size)}
 	for range size {
 		p.free <- nil
 	}
@@ -29,16 +30,9 @@ func (p *pool) read(ctx context.Context, fn func(*session) error) (err error) {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if s == nil {
-		if s, err = newSession(ctx, p.db); err != nil {
-			p.free <- nil
-			return err
-		}
-	}
 	defer func() { p.free <- s }()
-	if err := s.exec(ctx, "BEGIN"); err != nil {
-		s = discard(s)
-		return fmt.Errorf("begin to read: %w", err)
+	if s, err = p.begin(ctx, s); err != nil {
+		return err
 	}
 	// The transaction ends whatever has become of the caller, and when fn panics.
 	defer func() {
@@ -47,6 +41,27 @@ func (p *pool) read(ctx context.Context, fn func(*session) error) (err error) {
 		}
 	}()
 	return fn(s)
+}
+
+// begin begins a transaction on the session, or on a new one when there is none
+// or its connection was lost since its last use.
+func (p *pool) begin(ctx context.Context, s *session) (*session, error) {
+	for used := s != nil; ; used = false {
+		if s == nil {
+			var err error
+			if s, err = newSession(ctx, p.db, p.dialect); err != nil {
+				return nil, err
+			}
+		}
+		err := s.exec(ctx, p.dialect.begin(false))
+		if err == nil {
+			return s, nil
+		}
+		s = discard(s)
+		if !used || !p.dialect.lost(err) {
+			return nil, fmt.Errorf("begin to read: %w", err)
+		}
+	}
 }
 
 // discard drops a session that can no longer be trusted; the pool opens

@@ -18,10 +18,11 @@ func (s *store) Get(ctx context.Context, scope activity.Scope, id activity.ID) (
 		return e, activity.ErrNotFound
 	}
 	err := s.read(ctx, func(c *session) error {
-		segs, err := c.segments(ctx)
+		segs, err := s.dialect.catalogue(ctx, c)
 		if err != nil {
 			return err
 		}
+		segs = s.dialect.byID(segs)
 		for i := range slices.Backward(segs) {
 			found, err := s.getFrom(ctx, c, &segs[i], scope, id, &e)
 			if err != nil || found {
@@ -38,7 +39,7 @@ func (s *store) Get(ctx context.Context, scope activity.Scope, id activity.ID) (
 
 func (s *store) getFrom(ctx context.Context, c *session, seg *segment, scope activity.Scope, id activity.ID, e *activity.Event) (bool, error) {
 	b := &builder{dialect: s.dialect}
-	b.add("SELECT ", selectList, " FROM ", seg.name, s.dialect.useIndex(seg.name, "key"), " WHERE id = ", b.arg(id[:]))
+	b.add("SELECT ", selectList, " FROM ", s.dialect.source(seg.name, keyIndex), " WHERE id = ", b.arg(id[:]), seg.within(b))
 	addScope(b, scope)
 	b.add(" ORDER BY datetime_ns DESC, tenant_id LIMIT 1")
 	found := false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
@@ -33,22 +34,22 @@ func (s *store) DeleteBefore(ctx context.Context, scope activity.Scope, r storag
 	}
 	err := s.write(ctx, func(ctx context.Context, c *session) (err error) {
 		if wholeSegments(scope, &r) {
-			if res, err = s.dropOldest(ctx, c, &r); err != nil || res.More {
+			if res, err = s.dropper.dropOldest(ctx, c, &r); err != nil || res.More {
 				return err
 			}
 		}
 		if res, err = s.deleteOnce(ctx, c, scope, &q, &r); err != nil {
 			return err
 		}
-		return s.dropEmpty(ctx, c, &r)
+		return s.dropper.dropEmpty(ctx, c, &r)
 	})
 	if err != nil {
 		return storage.RetentionResult{}, fmt.Errorf("delete old events: %w", err)
 	}
-	return res, s.writer.reclaim(ctx)
+	return res, s.reclaim(ctx, &r)
 }
 
-// write runs fn in a transaction of the writer unless the store is closed.
+// write runs fn in a transaction of upkeep unless the store is closed.
 func (s *store) write(ctx context.Context, fn func(context.Context, *session) error) error {
 	s.closing.RLock()
 	defer s.closing.RUnlock()
@@ -58,7 +59,7 @@ func (s *store) write(ctx context.Context, fn func(context.Context, *session) er
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return s.writer.transact(ctx, func(c *session) error { return fn(ctx, c) })
+	return s.upkeep.transact(ctx, nil, fn)
 }
 
 func (s *store) deleteOnce(ctx context.Context, c *session, scope activity.Scope, q *activity.Query, r *storage.Retention) (res storage.RetentionResult, err error) {
@@ -121,21 +122,62 @@ func (x *search) deleteRows(ctx context.Context, hits []hit) error {
 		if n < 0 {
 			n = len(hits)
 		}
-		stored := make([]int64, n)
+		stored, order := make([]int64, n), make([]int, n)
 		for i := range stored {
-			stored[i] = hits[i].stored
+			stored[i], order[i] = hits[i].stored, i
 		}
+		lo, hi := times(hits, order)
 		hits = hits[n:]
-		b := &builder{dialect: x.store.dialect}
-		b.add("DELETE FROM ", name, " WHERE stored_ns IN ", b.list(padded(stored)))
+		d := x.store.dialect
+		b := &builder{dialect: d}
+		b.add("DELETE FROM ", d.source(name, ""), " WHERE stored_ns IN ", b.list(padded(stored)))
+		b.add(d.during(b, lo, hi))
 		if _, err := x.session.change(ctx, b); err != nil {
 			return err
 		}
-		b = &builder{dialect: x.store.dialect}
-		b.add("UPDATE segments SET event_count = event_count - ", b.arg(n), " WHERE name = ", b.arg(name))
-		if _, err := x.session.change(ctx, b); err != nil {
+		if err := x.store.dropper.deleted(ctx, x.session, name, n); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// wholeSegments reports whether the retention takes everything that is old
+// enough, so that no row has to be looked at.
+func wholeSegments(scope activity.Scope, r *storage.Retention) bool {
+	for _, k := range activity.Kinds() {
+		if len(r.Kinds) > 0 && !slices.Contains(r.Kinds, k) {
+			return false
+		}
+	}
+	return scope.All() && r.Hold == nil
+}
+
+// reclaimTime bounds how long one retention step gives space back. What is left
+// is taken by the next step, or by new events.
+const reclaimTime = 500 * time.Millisecond
+
+// reclaim gives freed space back to the system, outside the transaction that
+// freed it, in portions between which others write.
+func (s *store) reclaim(ctx context.Context, r *storage.Retention) error {
+	until := time.Now().Add(reclaimTime)
+	for more := true; more && time.Now().Before(until) && ctx.Err() == nil; {
+		var err error
+		if more, err = s.reclaimPortion(ctx, r); err != nil {
+			return fmt.Errorf("give space back: %w", s.dialect.classify(err))
+		}
+	}
+	return nil
+}
+
+func (s *store) reclaimPortion(ctx context.Context, r *storage.Retention) (more bool, err error) {
+	w := s.upkeep
+	if err := w.lock(ctx); err != nil {
+		return false, err
+	}
+	defer w.unlock()
+	if w.session == nil {
+		return false, nil
+	}
+	return s.dropper.reclaim(ctx, w.session, r)
 }

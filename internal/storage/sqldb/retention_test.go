@@ -19,7 +19,7 @@ func threeSegments(t *testing.T, cfg Config) *store {
 	for i := 0; i < 2500; i += 500 {
 		write(t, st, newEvents(i, i+500))
 	}
-	require.Len(t, st.writer.catalogue, 3)
+	require.Len(t, kept(st).catalogue, 3)
 	return st
 }
 
@@ -48,12 +48,12 @@ func TestWholeSegmentsAreDroppedWhateverTheLimit(t *testing.T) {
 		steps = append(steps, res.Deleted)
 	}
 	require.Equal(t, []int64{997, 1000, 3, 2}, steps)
-	require.Len(t, st.writer.catalogue, 1)
+	require.Len(t, kept(st).catalogue, 1)
 	count, err := st.Count(ctx, activity.AllTenants(), activity.Query{}, 1000)
 	require.NoError(t, err)
 	require.EqualValues(t, 495, count.N)
 	write(t, st, newEvents(0, 1)) // the range is made again
-	require.Len(t, st.writer.catalogue, 2)
+	require.Len(t, kept(st).catalogue, 2)
 }
 
 func TestSpaceOfDroppedSegmentsIsGivenBack(t *testing.T) {

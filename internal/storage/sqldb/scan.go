@@ -135,7 +135,7 @@ func (s *store) nextHits(ctx context.Context, scope activity.Scope, q *activity.
 // since they were found.
 func (s *store) scanRows(ctx context.Context, hits []hit, memory []storage.Record) (records []storage.Record, err error) {
 	err = s.read(ctx, func(c *session) error {
-		segs, err := c.segments(ctx)
+		segs, err := s.dialect.catalogue(ctx, c)
 		if err != nil {
 			return err
 		}

@@ -43,12 +43,15 @@ type hit struct {
 }
 
 func (s *store) newSearch(ctx context.Context, c *session, scope activity.Scope, q *activity.Query) (*search, error) {
-	segs, err := c.segments(ctx)
+	segs, err := s.dialect.catalogue(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	segs = segs.overlapping(q.From, q.To)
-	x := &search{store: s, session: c, scope: scope, query: q, plan: makePlan(q), segments: segs}
+	x := &search{store: s, session: c, scope: scope, query: q, plan: makePlan(s.dialect, q), segments: segs}
+	if x.plan.index == keyIndex {
+		x.segments = s.dialect.byID(segs)
+	}
 	x.descending = q.Order.Ascending() == q.Backward
 	if x.descending {
 		slices.Reverse(x.segments)
@@ -283,7 +286,7 @@ func (x *search) pairs(ctx context.Context, seg *segment) ([]pair, error) {
 // in one probe: most segments have none.
 func (x *search) pairsOfIDs(ctx context.Context, seg *segment) (out []pair, err error) {
 	b := &builder{dialect: x.store.dialect}
-	b.add("SELECT tenant_id, kind FROM ", seg.name, b.dialect.useIndex(seg.name, keyIndex), " WHERE id IN ", b.list(x.plan.values))
+	b.add("SELECT tenant_id, kind FROM ", b.dialect.source(seg.name, keyIndex), " WHERE id IN ", b.list(x.plan.values), seg.within(b))
 	addScope(b, x.scope)
 	kinds := kindWords(x.query.Kinds)
 	err = x.session.query(ctx, b, func(row []driver.Value) error {
@@ -306,7 +309,7 @@ func (x *search) skip(ctx context.Context, seg *segment, column string, tenant *
 	var out []string
 	for {
 		b := &builder{dialect: x.store.dialect}
-		b.add("SELECT ", column, " FROM ", seg.name, b.dialect.useIndex(seg.name, "time"), " WHERE ")
+		b.add("SELECT ", column, " FROM ", b.dialect.source(seg.name, timeIndex), " WHERE ")
 		if tenant != nil {
 			b.add("tenant_id = ", b.arg(*tenant), " AND ")
 		}
@@ -315,7 +318,7 @@ func (x *search) skip(ctx context.Context, seg *segment, column string, tenant *
 		} else {
 			b.add(column, " > ", b.arg(out[len(out)-1]))
 		}
-		b.add(" ORDER BY ", column, " LIMIT 1")
+		b.add(seg.within(b), " ORDER BY ", column, " LIMIT 1")
 		before := len(out)
 		err := x.session.query(ctx, b, func(row []driver.Value) error {
 			v, _ := row[0].(string) // the tables are STRICT

@@ -26,8 +26,8 @@ type segment struct {
 // overlap; there may be gaps.
 type catalogue []segment
 
-func (c *session) segments(ctx context.Context) (out catalogue, err error) {
-	b := &builder{}
+func (d *sqliteDialect) catalogue(ctx context.Context, c *session) (out catalogue, err error) {
+	b := &builder{dialect: d}
 	b.add("SELECT name, lo_ns, hi_ns, event_count, max_datetime_ns, first_stored_ns, last_stored_ns FROM segments ORDER BY lo_ns")
 	err = c.query(ctx, b, func(row []driver.Value) error {
 		var seg segment
@@ -42,6 +42,17 @@ func (c *session) segments(ctx context.Context) (out catalogue, err error) {
 		return nil, fmt.Errorf("read the list of segments: %w", err)
 	}
 	return out, nil
+}
+
+// within is the condition that a row is of the segment.
+func (s *segment) within(b *builder) string {
+	switch {
+	case s.lo == math.MinInt64 && s.hi == math.MaxInt64:
+		return ""
+	case s.hi == math.MaxInt64: // which has no end
+		return b.dialect.during(b, s.lo, s.hi)
+	}
+	return b.dialect.during(b, s.lo, s.hi-1)
 }
 
 func (c catalogue) names() []string {

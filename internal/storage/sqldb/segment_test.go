@@ -20,7 +20,7 @@ func TestSegmentsRollAndTakeLateEvents(t *testing.T) {
 	for i := 0; i < 3500; i += 500 {
 		write(t, st, newEvents(i, i+500))
 	}
-	require.Len(t, st.writer.catalogue, 4)
+	require.Len(t, kept(st).catalogue, 4)
 
 	again := write(t, st, newEvents(0, 3500))
 	require.Zero(t, again.Written)
@@ -35,8 +35,8 @@ func TestSegmentsRollAndTakeLateEvents(t *testing.T) {
 	farAhead.ID[1] = 9
 	farAhead.Datetime = math.MaxInt64 - 5
 	require.Equal(t, 3, write(t, st, []activity.Event{late, longAgo, farAhead}).Written)
-	require.Len(t, st.writer.catalogue, 6)
-	c := st.writer.catalogue
+	require.Len(t, kept(st).catalogue, 6)
+	c := kept(st).catalogue
 	for i := range c {
 		require.Less(t, c[i].lo, c[i].hi)
 		if i > 0 {
@@ -112,7 +112,7 @@ func TestRetentionDropsSegmentsAndNeverReusesPositions(t *testing.T) {
 	}
 	require.EqualValues(t, 2499, deleted)
 	require.EqualValues(t, 1, keptBack)
-	require.Len(t, st.writer.catalogue, 1, "the segment of the held event stays")
+	require.Len(t, kept(st).catalogue, 1, "the segment of the held event stays")
 	require.NoError(t, st.Close())
 	now = now.Add(-time.Hour)
 	again := openTest(t, cfg, Options{Now: func() time.Time { return now }})
@@ -125,8 +125,8 @@ func TestHandTamperedRowsAreStillScannedAndNamed(t *testing.T) {
 	for i := 0; i < 2500; i += 500 {
 		write(t, st, newEvents(i, i+500))
 	}
-	require.Len(t, st.writer.catalogue, 3)
-	name := st.writer.catalogue[1].name
+	require.Len(t, kept(st).catalogue, 3)
+	name := kept(st).catalogue[1].name
 	stored := column(t, st.writer.session.conn, "SELECT CAST(stored_ns AS TEXT) FROM "+name+" ORDER BY stored_ns LIMIT 5")
 	set := func(i int, what string) string {
 		return "UPDATE " + name + " SET " + what + " WHERE stored_ns = " + stored[i]
@@ -256,7 +256,7 @@ func TestSpentBudgetGivesAPlaceToGoOnFrom(t *testing.T) {
 func TestColumnsOfTheSchemaAreTheFields(t *testing.T) {
 	st := openTest(t, testConfig(t.TempDir()), Options{})
 	write(t, st, newEvents(0, 1))
-	names := column(t, st.writer.session.conn, "SELECT name FROM pragma_table_info('"+st.writer.catalogue[0].name+"')")
+	names := column(t, st.writer.session.conn, "SELECT name FROM pragma_table_info('"+kept(st).catalogue[0].name+"')")
 	var want []string
 	for _, f := range activity.Fields() {
 		want = append(want, f.String())

@@ -20,12 +20,13 @@ const statementCache = 256
 // once more and converts it to a type that is known here anyway, which is a
 // fifth of the time of a scan.
 type session struct {
-	conn  *sql.Conn
-	stmts *lru.Cache[string, driver.Stmt]
-	row   []driver.Value
+	conn    *sql.Conn
+	dialect dialect
+	stmts   *lru.Cache[string, driver.Stmt]
+	row     []driver.Value
 }
 
-func newSession(ctx context.Context, db *sql.DB) (*session, error) {
+func newSession(ctx context.Context, db *sql.DB, d dialect) (*session, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
@@ -36,7 +37,7 @@ func newSession(ctx context.Context, db *sql.DB) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the statement cache: %w", err)
 	}
-	return &session{conn: conn, stmts: stmts}, nil
+	return &session{conn: conn, dialect: d, stmts: stmts}, nil
 }
 
 // query runs a prepared statement and visits its rows. The values are the
@@ -53,7 +54,8 @@ func (s *session) query(ctx context.Context, b *builder, visit func(row []driver
 			return err
 		}
 		defer func() { err = errors.Join(err, rows.Close()) }()
-		n := len(rows.Columns())
+		columns := rows.Columns()
+		n, convert := len(columns), s.dialect.convert(columns)
 		for len(s.row) < n {
 			s.row = append(s.row, nil)
 		}
@@ -66,6 +68,11 @@ func (s *session) query(ctx context.Context, b *builder, visit func(row []driver
 			}
 			if err := ctx.Err(); err != nil {
 				return err
+			}
+			if convert != nil {
+				if err := convert(s.row[:n]); err != nil {
+					return err
+				}
 			}
 			if err := visit(s.row[:n]); err != nil {
 				return err

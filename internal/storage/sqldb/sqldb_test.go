@@ -65,6 +65,9 @@ func openTest(tb testing.TB, cfg Config, opts Options) *store {
 	return st.(*store)
 }
 
+// kept is what the one writer of a SQLite store knows.
+func kept(st *store) *sqliteKeeper { return st.writer.keeper.(*sqliteKeeper) }
+
 func write(tb testing.TB, st storage.Store, events []activity.Event) storage.WriteResult {
 	tb.Helper()
 	res, err := st.Write(context.Background(), events)

@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 	"sync"
 
 	_ "modernc.org/sqlite" // the database/sql driver
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
 
 //go:embed schema/sqlite/*.sql
@@ -45,17 +48,55 @@ type sqliteDialect struct{}
 func (*sqliteDialect) name() string           { return DriverSQLite }
 func (*sqliteDialect) placeholder(int) string { return "?" }
 
-func (*sqliteDialect) useIndex(segment, index string) string {
-	return " INDEXED BY " + segment + "_" + index
+// source names the index in the statement: a plan cannot change by itself.
+func (*sqliteDialect) source(segment, index string) string {
+	if index == "" {
+		return segment
+	}
+	return segment + " INDEXED BY " + segment + "_" + index
 }
+
+func (*sqliteDialect) byID(segs catalogue) catalogue { return segs }
+
+func (*sqliteDialect) hasIndex(string) bool { return true }
+
+func (*sqliteDialect) driving(field activity.Field, value driver.Value) (column string, v driver.Value) {
+	return field.String(), value
+}
+
+// beyond is a comparison of row values, which SQLite takes to its place in the
+// index.
+func (*sqliteDialect) beyond(b *builder, columns []string, op string, values []driver.Value) string {
+	return "(" + strings.Join(columns, ", ") + ") " + op + " " + b.list(values)
+}
+
+// during has no use: a statement names its segment.
+func (*sqliteDialect) during(*builder, int64, int64) string { return "" }
+
+func (*sqliteDialect) begin(writes bool) string {
+	if writes {
+		return "BEGIN IMMEDIATE"
+	}
+	return "BEGIN"
+}
+
+// lost never happens to a file.
+func (*sqliteDialect) lost(error) bool { return false }
+
+func (*sqliteDialect) convert([]string) func([]driver.Value) error { return nil }
 
 // lower() folds ASCII only. LIKE would refuse patterns above 50,000 bytes.
 func (*sqliteDialect) contains(column, placeholder string) string {
 	return "instr(lower(" + column + "), lower(" + placeholder + ")) > 0"
 }
 
-func (*sqliteDialect) migrations() ([]migration, error) {
-	return readMigrations(sqliteSchema, "schema/sqlite")
+func (d *sqliteDialect) schema() (*schema, error) {
+	return &schema{
+		files: sqliteSchema, dir: "schema/sqlite", versionTables: append(versionTables(), segmentTable), segmented: true,
+		// The transaction that migrates is the lock.
+		lock:   func(context.Context, execer) (func(context.Context) error, error) { return func(context.Context) error { return nil }, nil },
+		finish: d.rebuildView,
+	}, nil
 }
 
 // rebuildView covers the newest segments with one view, for people with the
@@ -173,10 +214,12 @@ func sqliteDSN(dir, mode string, pragmas []string) string {
 }
 
 // sqliteParts opens what a store of SQLite is made of.
-func sqliteParts(ctx context.Context, cfg *SQLiteConfig, readOnly bool) (p parts, err error) {
+func sqliteParts(ctx context.Context, cfg *SQLiteConfig, opts *Options) (p parts, err error) {
 	d := &sqliteDialect{}
-	p.dialect = d
-	if !readOnly {
+	p.dialect, p.createSchema, p.readersMax = d, true, cfg.Readers
+	if !opts.ReadOnly {
+		k := &sqliteKeeper{dialect: d, segmentRows: cfg.SegmentRows, now: opts.Now, logger: opts.Logger}
+		p.keeper, p.dropper = k, k
 		if err := prepareFiles(cfg.Directory); err != nil {
 			return p, err
 		}

@@ -71,8 +71,8 @@ func (st *stream) head() *head { return &st.buffer[st.next] }
 
 // from begins a query on the stream's run of the index.
 func (x *search) from(b *builder, st *stream, columns string) *builder {
-	b.add("SELECT ", columns, " FROM ", st.segment.name, b.dialect.useIndex(st.segment.name, x.plan.index),
-		" WHERE tenant_id = ", b.arg(st.tenant))
+	b.add("SELECT ", columns, " FROM ", b.dialect.source(st.segment.name, x.plan.index),
+		" WHERE tenant_id = ", b.arg(st.tenant), st.segment.within(b))
 	if x.plan.column != "" {
 		b.add(" AND ", x.plan.column, " = ", b.arg(st.value))
 	}
@@ -80,8 +80,8 @@ func (x *search) from(b *builder, st *stream, columns string) *builder {
 }
 
 func (x *search) within(b *builder, s span) *builder {
-	x.addBound(b, s.low, " >")
-	x.addBound(b, s.high, " <")
+	x.addBound(b, s.low, ">")
+	x.addBound(b, s.high, "<")
 	return b
 }
 
@@ -96,7 +96,7 @@ func (x *search) addBound(b *builder, at bound, op string) {
 	if at.inclusive {
 		op += "="
 	}
-	b.add(" AND (", strings.Join(x.plan.ordered, ", "), ")", op, " ", b.list(vs))
+	b.add(" AND ", b.dialect.beyond(b, x.plan.ordered, op, vs))
 }
 
 func (x *search) residual(b *builder) *builder {

@@ -5,10 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
@@ -22,59 +19,89 @@ func (s *store) Write(ctx context.Context, events []activity.Event) (storage.Wri
 	return s.group.Write(ctx, events)
 }
 
-// writer owns the one connection that writes. Commits, retention and erasure
-// take turns on it.
+// writer owns one connection that writes. What is done on it takes turns: with
+// SQLite commits, retention and erasure, with a server retention and erasure
+// have a writer of their own.
 type writer struct {
-	store *store
-	db    *sql.DB
+	store  *store
+	db     *sql.DB
+	keeper keeper
+	// timeout bounds a transaction; 0 = a local database needs no bound.
+	timeout time.Duration
 
-	turn       chan struct{} // holds one while the fields below are used; a wait for it can end
-	session    *session      // nil until first used
-	catalogue  catalogue
-	lastStored int64
+	turn    chan struct{} // holds one while the session and the keeper are used; a wait for it can end
+	session *session      // nil until first used
 }
 
-// transact runs fn in one transaction. What fn changed in the writer's own
-// memory is undone with it, also when fn panics.
-func (w *writer) transact(ctx context.Context, fn func(*session) error) (err error) {
+func newWriter(s *store, db *sql.DB, k keeper, timeout time.Duration) *writer {
+	return &writer{store: s, db: db, keeper: k, timeout: timeout, turn: make(chan struct{}, 1)}
+}
+
+// transact runs fn in one transaction. What fn changed in the keeper's memory
+// is undone with it, also when fn panics. events are those that fn will store.
+func (w *writer) transact(ctx context.Context, events []activity.Event, fn func(context.Context, *session) error) (err error) {
 	if err := w.lock(ctx); err != nil {
 		return err
 	}
 	defer w.unlock()
-	// A statement with a context that can end costs a goroutine each; a
-	// transaction is short and always runs to its end.
-	ctx = context.WithoutCancel(ctx)
-	if err := w.ready(ctx); err != nil {
-		return w.store.dialect.classify(err)
+	// A transaction that has begun is ended whatever has become of the caller.
+	control := context.WithoutCancel(ctx)
+	if w.timeout > 0 {
+		deadline := time.Now().Add(w.timeout)
+		var cancel, cancelControl context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
+		control, cancelControl = context.WithDeadline(control, deadline)
+		defer cancelControl()
 	}
-	if err := w.session.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
-		w.session = discard(w.session)
-		return w.store.dialect.classify(fmt.Errorf("begin to write: %w", err))
+	d := w.store.dialect
+	if err := w.begin(control, events); err != nil {
+		return d.classify(err)
 	}
-	before, last, committed := slices.Clone(w.catalogue), w.lastStored, false
+	undo, committed := w.keeper.mark(), false
 	defer func() {
 		if committed {
 			return
 		}
-		w.catalogue, w.lastStored = before, last
-		// SQLite may have rolled back already, and then says so.
-		if rollback := w.session.exec(ctx, "ROLLBACK"); rollback != nil {
+		undo()
+		// The database may have rolled back already, and then says so.
+		if rollback := w.session.exec(control, "ROLLBACK"); rollback != nil {
 			w.session = discard(w.session)
 		}
-		err = w.store.dialect.classify(err)
+		err = d.classify(err)
 	}()
-	if err := fn(w.session); err != nil {
+	if err := fn(ctx, w.session); err != nil {
 		return err
 	}
-	if err := w.session.exec(ctx, "COMMIT"); err != nil {
+	if err := w.session.exec(control, "COMMIT"); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	committed = true
 	return nil
 }
 
-func newWriter(s *store, db *sql.DB) *writer {
-	return &writer{store: s, db: db, turn: make(chan struct{}, 1)}
+// begin begins a transaction. A connection that was lost since its last use is
+// replaced once: nothing has been asked of it yet.
+func (w *writer) begin(ctx context.Context, events []activity.Event) error {
+	for used := w.session != nil; ; used = false {
+		err := w.ready(ctx)
+		if err != nil {
+			return err
+		}
+		if len(events) > 0 {
+			err = w.keeper.prepare(ctx, w.session, events)
+		}
+		if err == nil {
+			err = w.session.exec(ctx, w.store.dialect.begin(true))
+		}
+		if err == nil {
+			return nil
+		}
+		w.session = discard(w.session)
+		if !used || !w.store.dialect.lost(err) {
+			return fmt.Errorf("begin to write: %w", err)
+		}
+	}
 }
 
 // lock waits for the writer as long as the context lasts.
@@ -89,19 +116,16 @@ func (w *writer) lock(ctx context.Context) error {
 
 func (w *writer) unlock() { <-w.turn }
 
-// ready opens the session and reads what the writer keeps in memory.
+// ready opens the session and lets the keeper read what it keeps in memory.
 func (w *writer) ready(ctx context.Context) (err error) {
 	if w.session != nil {
 		return nil
 	}
-	s, err := newSession(ctx, w.db)
+	s, err := newSession(ctx, w.db, w.store.dialect)
 	if err != nil {
 		return err
 	}
-	if w.catalogue, err = s.segments(ctx); err == nil {
-		err = s.conn.QueryRowContext(ctx, "SELECT last_stored_ns FROM store_state").Scan(&w.lastStored)
-	}
-	if err != nil {
+	if err := w.keeper.load(ctx, s); err != nil {
 		s.close()
 		return fmt.Errorf("read the state of the store (has it been migrated?): %w", err)
 	}
@@ -109,24 +133,37 @@ func (w *writer) ready(ctx context.Context) (err error) {
 	return nil
 }
 
-func (w *writer) migrate(ctx context.Context) error {
+func (w *writer) migrate(ctx context.Context) (err error) {
 	if err := w.lock(ctx); err != nil {
 		return err
 	}
 	defer w.unlock()
 	d := w.store.dialect
-	all, err := d.migrations()
+	sc, err := d.schema()
 	if err != nil {
 		return err
 	}
 	if w.session != nil {
 		w.session = discard(w.session)
 	}
-	tx, err := w.db.BeginTx(ctx, nil)
+	conn, err := w.db.Conn(ctx)
+	if err != nil {
+		return d.classify(fmt.Errorf("connect to migrate: %w", err))
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if !w.store.createSchema {
+		return checkSchema(ctx, conn, d, sc)
+	}
+	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return d.classify(fmt.Errorf("begin to migrate: %w", err))
 	}
-	if err := migrate(ctx, tx, d, all); err != nil {
+	release, err := sc.lock(ctx, conn)
+	if err != nil {
+		return errors.Join(d.classify(fmt.Errorf("wait for the lock of the schema: %w", err)), tx.Rollback())
+	}
+	defer func() { err = errors.Join(err, release(context.WithoutCancel(ctx))) }()
+	if err := migrate(ctx, tx, d, sc); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
 	if err := tx.Commit(); err != nil {
@@ -139,11 +176,11 @@ func (w *writer) migrate(ctx context.Context) error {
 // as one that cannot be written. Dropping a segment takes about a second.
 const pingTime = 3 * time.Second
 
-// ping takes the write lock and gives it back.
+// ping begins to write and asks the keeper.
 func (w *writer) ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTime)
 	defer cancel()
-	return w.transact(ctx, func(*session) error { return nil })
+	return w.transact(ctx, nil, w.keeper.probe)
 }
 
 func (w *writer) close() error {
@@ -158,50 +195,12 @@ func (w *writer) close() error {
 // commit stores a batch in one transaction.
 func (w *writer) commit(ctx context.Context, events []activity.Event) (storage.WriteResult, error) {
 	var res storage.WriteResult
-	err := w.transact(ctx, func(s *session) error {
-		b := batch{writer: w, session: s, events: events, inserts: map[string]map[uint64]string{}}
-		var err error
-		res, err = b.run(ctx)
+	err := w.transact(ctx, events, func(ctx context.Context, s *session) (err error) {
+		res, err = w.keeper.store(ctx, s, events)
 		return err
 	})
 	if err != nil {
 		return storage.WriteResult{}, fmt.Errorf("store %d events: %w", len(events), err)
 	}
 	return res, nil
-}
-
-// home gives the segment that holds a datetime, and makes it when there is none.
-func (w *writer) home(ctx context.Context, s *session, datetime int64) (*segment, error) {
-	i, ok := w.catalogue.find(datetime)
-	if ok {
-		return &w.catalogue[i], nil
-	}
-	seg := segment{}
-	seg.lo, seg.hi = w.catalogue.rangeFor(datetime)
-	seg.name = segmentName(seg.lo, datetime)
-	if err := makeSegment(ctx, s.conn, w.store.dialect, &seg); err != nil {
-		return nil, err
-	}
-	w.catalogue = slices.Insert(w.catalogue, i, seg)
-	if err := w.store.dialect.rebuildView(ctx, s.conn, w.catalogue.names()); err != nil {
-		return nil, err
-	}
-	w.store.logger.Info("A segment begins", zap.String("segment", seg.name), zap.Int64("lo_ns", seg.lo), zap.Int64("hi_ns", seg.hi))
-	return &w.catalogue[i], nil
-}
-
-// saveSegment writes what a transaction changed of a segment. One that has its
-// share of rows ends after its last event; the rest of its range goes to the
-// next segment, made when an event needs it.
-func (w *writer) saveSegment(ctx context.Context, s *session, seg *segment) error {
-	if seg.events >= w.store.segmentRows && seg.maxDatetime < seg.hi-1 {
-		seg.hi = seg.maxDatetime + 1
-	}
-	b := &builder{dialect: w.store.dialect}
-	b.add("UPDATE segments SET hi_ns = ", b.arg(seg.hi), ", event_count = ", b.arg(seg.events), ", max_datetime_ns = ", b.arg(seg.maxDatetime),
-		", first_stored_ns = ", b.arg(seg.firstStored), ", last_stored_ns = ", b.arg(seg.lastStored), " WHERE name = ", b.arg(seg.name))
-	if _, err := s.change(ctx, b); err != nil {
-		return fmt.Errorf("note segment %s: %w", seg.name, err)
-	}
-	return nil
 }

@@ -3,6 +3,7 @@ package storagetest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -150,6 +151,7 @@ var tenantCases = []testCase{
 		t.Helper()
 		ctx, caps := context.Background(), s.Capabilities()
 		s.write(t, newEvents(20)...)
+		time.Sleep(s.factory.Settle) // the feed is asked, too
 		all := s.scan(t, everything, activity.Query{})
 		for _, scope := range []activity.Scope{{}, activity.Tenants(), activity.Tenants("other"), activity.Tenants("acme"), activity.Tenants("")} {
 			want := 0

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -234,6 +235,7 @@ var feedCases = []testCase{
 					break
 				}
 				<-done
+				time.Sleep(s.factory.Settle)
 				finished = true
 			}
 		}

@@ -23,6 +23,8 @@ type Factory struct {
 	Open func(t *testing.T) storage.Store
 	// Reopen closes the store and opens what it kept; nil when it keeps nothing.
 	Reopen func(t *testing.T, s storage.Store) storage.Store
+	// Settle is how long after a write the feed may hold an event back.
+	Settle time.Duration
 }
 
 // env is what a case works with.

@@ -43,6 +43,7 @@ var vectorCases = []testCase{
 			require.Len(t, got, 1, v.Name)
 			assert.Equal(t, e.IntegrityHash, got[0].IntegrityHash, v.Name)
 			assert.Equal(t, canonical.Verified, enc.Verify(&got[0]), v.Name)
+			require.NoError(t, fresh.Close(), "a server has only so many connections")
 		}
 	}},
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
 )
 
-// batch is the work of one commit.
-type batch struct {
-	writer  *writer
+// sqliteBatch is the work of one commit.
+type sqliteBatch struct {
+	keeper  *sqliteKeeper
 	session *session
 	events  []activity.Event
 	// inserts holds the insert statements by segment and shape. A statement
@@ -28,19 +28,19 @@ const maxShapes = 32
 
 const fullShape = ^uint64(0)
 
-func (b *batch) run(ctx context.Context) (storage.WriteResult, error) {
+func (b *sqliteBatch) run(ctx context.Context) (storage.WriteResult, error) {
 	var res storage.WriteResult
-	w := b.writer
+	k := b.keeper
 	// One time for the batch: its row ids follow each other without a gap, and
 	// a later reader steps from one to the next instead of searching for each.
-	now := w.store.now().UnixNano()
+	now := k.now().UnixNano()
 	for i := range b.events {
 		e := &b.events[i]
-		seg, err := w.home(ctx, b.session, e.Datetime)
+		seg, err := k.home(ctx, b.session, e.Datetime)
 		if err != nil {
 			return res, err
 		}
-		stored := max(w.lastStored+1, now)
+		stored := max(k.lastStored+1, now)
 		inserted, err := b.insert(ctx, seg, e, stored)
 		if err != nil {
 			return res, fmt.Errorf("event %s: %w", e.ID, err)
@@ -57,7 +57,7 @@ func (b *batch) run(ctx context.Context) (storage.WriteResult, error) {
 			}
 			continue
 		}
-		w.lastStored = stored
+		k.lastStored = stored
 		seg.note(e.Datetime, stored)
 		res.Written++
 		res.LastStoredNS = stored
@@ -80,19 +80,19 @@ func (s *segment) note(datetime, stored int64) {
 }
 
 // finish saves the segments that were written to, and the clock.
-func (b *batch) finish(ctx context.Context) error {
-	w := b.writer
+func (b *sqliteBatch) finish(ctx context.Context) error {
+	k := b.keeper
 	for name := range b.inserts {
-		for i := range w.catalogue {
-			if w.catalogue[i].name == name {
-				if err := w.saveSegment(ctx, b.session, &w.catalogue[i]); err != nil {
+		for i := range k.catalogue {
+			if k.catalogue[i].name == name {
+				if err := k.saveSegment(ctx, b.session, &k.catalogue[i]); err != nil {
 					return err
 				}
 			}
 		}
 	}
-	clock := &builder{dialect: w.store.dialect}
-	clock.add("UPDATE store_state SET last_stored_ns = ", clock.arg(w.lastStored))
+	clock := &builder{dialect: k.dialect}
+	clock.add("UPDATE store_state SET last_stored_ns = ", clock.arg(k.lastStored))
 	if _, err := b.session.change(ctx, clock); err != nil {
 		return fmt.Errorf("note the last commit: %w", err)
 	}
@@ -100,7 +100,7 @@ func (b *batch) finish(ctx context.Context) error {
 }
 
 // insert reports false when the key is there already.
-func (b *batch) insert(ctx context.Context, seg *segment, e *activity.Event, stored int64) (bool, error) {
+func (b *sqliteBatch) insert(ctx context.Context, seg *segment, e *activity.Event, stored int64) (bool, error) {
 	texts := b.inserts[seg.name]
 	if texts == nil {
 		texts = map[uint64]string{}
@@ -125,7 +125,7 @@ func (b *batch) insert(ctx context.Context, seg *segment, e *activity.Event, sto
 		text, ok = texts[shape]
 	}
 	if !ok {
-		text = insertSQL(b.writer.store.dialect, seg.name, shape)
+		text = insertSQL(b.keeper.dialect, seg.name, shape)
 		texts[shape] = text
 	}
 	n, err := b.session.changeText(ctx, text, b.args)
@@ -156,8 +156,8 @@ func insertSQL(d dialect, segment string, shape uint64) string {
 		") ON CONFLICT (id, datetime_ns, tenant_id) DO NOTHING"
 }
 
-func (b *batch) sameAsStored(ctx context.Context, seg *segment, e *activity.Event) (bool, error) {
-	q := &builder{dialect: b.writer.store.dialect}
+func (b *sqliteBatch) sameAsStored(ctx context.Context, seg *segment, e *activity.Event) (bool, error) {
+	q := &builder{dialect: b.keeper.dialect}
 	q.add("SELECT ", selectList, " FROM ", seg.name, " WHERE id = ", q.arg(e.ID[:]), " AND datetime_ns = ", q.arg(e.Datetime),
 		" AND tenant_id = ", q.arg(e.TenantID))
 	found, same := false, false

@@ -1,0 +1,135 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/storage"
+)
+
+// Codes of ClickHouse's errors, from src/Common/ErrorCodes.cpp.
+const (
+	codeCannotParseText       = 6
+	codeIncorrectData         = 117
+	codeUnknownSetting        = 115
+	codeTooLargeString        = 131
+	codeTimeout               = 159
+	codeReadonly              = 164
+	codeTooManyQueries        = 202
+	codeMemoryLimit           = 241
+	codeTableIsReadOnly       = 242
+	codeTooManyParts          = 252
+	codeUnknownEnumValue      = 36
+	codeTypeMismatch          = 53
+	codeTooManyPartitions     = 307 // TOO_MANY_BYTES
+	codeViolatedConstraint    = 469
+	codeCannotInsertNull      = 349
+	codeValueOutOfRange       = 321
+	codeUnknownTable          = 60
+	codeUnknownDatabase       = 81
+	codeNoSuchColumn          = 16
+	codeAuthenticationFailed  = 516
+	codeAccessDenied          = 497
+	codeUnknownElementOfEnum  = 691
+	codeServerOverloaded      = 745
+	codeDatabaseAccessDenied  = 291
+	codeQuotaExceeded         = 201
+	codeNotEnoughSpace        = 243
+	codeAsyncInsertQueueLimit = 733
+)
+
+// classify adds the sentinel that tells the caller what may be done about an
+// error, and takes out what must not be in a log: the URL of a request holds the
+// values of the query, and the server's text repeats them.
+func classify(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, known := range []error{
+		storage.ErrRetryable, storage.ErrOverloaded, storage.ErrContent, storage.ErrBudget, storage.ErrClosed, storage.ErrReadOnly,
+		storage.ErrSchemaTooNew, activity.ErrInvalid, activity.ErrNotFound, activity.ErrUnsupported,
+	} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%w: %w", storage.ErrRetryable, context.Canceled)
+	}
+	var e *ch.Exception
+	if errors.As(err, &e) {
+		return classifyCode(e)
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ch.ErrAcquireConnTimeout) {
+		return fmt.Errorf("%w: no answer in time: %w", storage.ErrRetryable, context.DeadlineExceeded)
+	}
+	var status *ch.HTTPError
+	if errors.As(err, &status) { // of something between us and the server
+		if status.StatusCode == http.StatusTooManyRequests {
+			return fmt.Errorf("%w: HTTP status %d", storage.ErrOverloaded, status.StatusCode)
+		}
+		return fmt.Errorf("%w: HTTP status %d", storage.ErrRetryable, status.StatusCode)
+	}
+	var request *url.Error
+	if errors.As(err, &request) {
+		err = request.Err
+	}
+	var network net.Error
+	if errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("%w: %w", storage.ErrRetryable, err)
+	}
+	if errors.Is(err, ch.ErrConnectionClosed) {
+		return fmt.Errorf("%w: %w", storage.ErrRetryable, err)
+	}
+	return fmt.Errorf("%w: %w", storage.ErrRetryable, err)
+}
+
+// serverError is what is said of an exception of the server.
+type serverError struct {
+	code int32
+	text string
+}
+
+func (e *serverError) Error() string { return fmt.Sprintf("clickhouse code %d: %s", e.code, e.text) }
+
+// classifyCode maps the server's error code. What is in the way of the whole
+// store is retryable: no event is at fault, and an operator can put it right
+// while the clients keep theirs.
+func classifyCode(e *ch.Exception) error {
+	err := &serverError{code: e.Code, text: shortened(e)}
+	switch e.Code {
+	case codeTooManyQueries, codeTooManyParts, codeServerOverloaded, codeMemoryLimit, codeQuotaExceeded, codeAsyncInsertQueueLimit:
+		return fmt.Errorf("%w: %w: %w", storage.ErrOverloaded, storage.ErrRetryable, err)
+	case codeReadonly, codeTableIsReadOnly:
+		return fmt.Errorf("%w: %w: %w", storage.ErrReadOnly, storage.ErrRetryable, err)
+	case codeCannotParseText, codeIncorrectData, codeTooLargeString, codeUnknownEnumValue, codeUnknownElementOfEnum, codeTypeMismatch,
+		codeViolatedConstraint, codeCannotInsertNull, codeValueOutOfRange:
+		return fmt.Errorf("%w: %w", storage.ErrContent, err)
+	}
+	return fmt.Errorf("%w: %w", storage.ErrRetryable, err)
+}
+
+// shortened is the name of the error where the server gives one: its text may
+// repeat the values of the query.
+func shortened(e *ch.Exception) string {
+	switch e.Code {
+	case codeUnknownTable, codeUnknownDatabase, codeNoSuchColumn, codeAuthenticationFailed, codeAccessDenied, codeDatabaseAccessDenied,
+		codeUnknownSetting, codeReadonly, codeMemoryLimit, codeTooManyParts, codeNotEnoughSpace, codeTooManyQueries:
+		text, _, _ := strings.Cut(e.Message, ": While") // these name tables, users and limits; the query comes after
+		text, _, _ = strings.Cut(text, ": In scope")
+		return text
+	}
+	if e.CodeName != "" {
+		return e.CodeName
+	}
+	return e.Name
+}

@@ -1,0 +1,120 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/storage"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/groupcommit"
+)
+
+// Options of Open.
+type Options = storage.Options
+
+// store implements storage.Store over one database.
+type store struct {
+	config Config
+	conn   driver.Conn
+	now    func() time.Time
+	extent extent
+
+	group  *groupcommit.Group // nil when read-only
+	writer *writer            // nil when read-only
+
+	// closing is held for reading by every call: Close waits for them.
+	closing sync.RWMutex
+	closed  bool
+}
+
+var _ storage.Store = (*store)(nil)
+
+// Open prepares the store; the first call connects. A writing store must be
+// migrated before it is used, a read-only one is checked here.
+func Open(ctx context.Context, cfg Config, opts Options) (storage.Store, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: %w", activity.ErrInvalid, err)
+	}
+	o, err := cfg.options(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", activity.ErrInvalid, err)
+	}
+	conn, err := ch.Open(o)
+	if err != nil {
+		return nil, fmt.Errorf("%w: open %s: %w", activity.ErrInvalid, cfg.Identity(), err)
+	}
+	s := &store{config: cfg, conn: conn, now: opts.Now}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if opts.ReadOnly {
+		if err := s.Migrate(ctx); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		return s, nil
+	}
+	s.writer = newWriter(s)
+	s.group = groupcommit.New(s.writer.commit, groupcommit.Settings{}) //nolint:contextcheck // a commit outlives the wait of its caller
+	return s, nil
+}
+
+// use runs fn unless the store is closed, and classifies its error.
+func (s *store) use(ctx context.Context, fn func() error) error {
+	s.closing.RLock()
+	defer s.closing.RUnlock()
+	if s.closed {
+		return storage.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := fn()
+	if ctx.Err() != nil && err != nil { // whatever it looked like on the wire
+		return fmt.Errorf("%w: %w", storage.ErrRetryable, ctx.Err())
+	}
+	return classify(err)
+}
+
+// Ping implements storage.Admin.
+func (s *store) Ping(ctx context.Context) error {
+	return s.use(ctx, func() error {
+		ctx, cancel := context.WithTimeout(ctx, s.config.WriteTimeout)
+		defer cancel()
+		var n uint64
+		if err := s.conn.QueryRow(ctx, "SELECT count() FROM activity_schema").Scan(&n); err != nil {
+			return fmt.Errorf("ping: %w", classify(err))
+		}
+		return nil
+	})
+}
+
+// Capabilities implements storage.Admin.
+func (s *store) Capabilities() storage.Capabilities {
+	return storage.Capabilities{
+		Name: "clickhouse", Contains: true, OrderByResponseTime: true,
+		Count: true, Aggregate: true, Feed: true, Retention: true, Erasure: true,
+	}
+}
+
+// Close implements storage.Admin.
+func (s *store) Close() error {
+	if s.group != nil {
+		_ = s.group.Close() // always nil
+	}
+	s.closing.Lock()
+	defer s.closing.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if err := s.conn.Close(); err != nil {
+		return fmt.Errorf("close the connections: %w", err)
+	}
+	return nil
+}

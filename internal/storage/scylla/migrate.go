@@ -1,0 +1,336 @@
+package scylla
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"regexp"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/storage"
+)
+
+//go:embed schema/*.cql
+var schemaFiles embed.FS
+
+// keyspaceMark stands for the keyspace in a statement.
+const keyspaceMark = "{keyspace}"
+
+// migration is one numbered file. Its first line says which version it makes
+// and the oldest version whose binary still works with the result. Statements
+// can be run twice: CQL has no transaction over them.
+type migration struct {
+	version, compatible int
+	title               string
+	statements          []string
+}
+
+var migrationHeader = regexp.MustCompile(`^-- version (\d+), works with (\d+): (.+)\n`)
+
+// migrations gives the embedded files, oldest first.
+func migrations() ([]migration, error) {
+	names, err := fs.Glob(schemaFiles, "schema/*.cql")
+	if err != nil {
+		return nil, fmt.Errorf("list the migrations: %w", err)
+	}
+	sort.Strings(names)
+	out := make([]migration, 0, len(names))
+	for i, name := range names {
+		text, err := schemaFiles.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("read the migration: %w", err)
+		}
+		m, err := parseMigration(string(text))
+		if err != nil {
+			return nil, fmt.Errorf("migration %s: %w", name, err)
+		}
+		if m.version != i+1 || !strings.HasPrefix(path.Base(name), fmt.Sprintf("%04d_", m.version)) {
+			return nil, fmt.Errorf("migration %s: version %d is out of order", name, m.version)
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+func parseMigration(text string) (m migration, err error) {
+	head := migrationHeader.FindStringSubmatch(text)
+	if head == nil {
+		return m, errors.New(`the first line must be "-- version N, works with M: title"`)
+	}
+	if m.version, err = strconv.Atoi(head[1]); err != nil {
+		return m, fmt.Errorf("version: %w", err)
+	}
+	if m.compatible, err = strconv.Atoi(head[2]); err != nil {
+		return m, fmt.Errorf("works with: %w", err)
+	}
+	m.title = head[3]
+	for statement := range strings.SplitSeq(text[len(head[0]):], ";\n") {
+		var lines []string
+		for line := range strings.SplitSeq(statement, "\n") {
+			if !strings.HasPrefix(line, "--") && strings.TrimSpace(line) != "" {
+				lines = append(lines, line)
+			}
+		}
+		if len(lines) > 0 {
+			m.statements = append(m.statements, strings.Join(lines, "\n"))
+		}
+	}
+	return m, nil
+}
+
+// The tables of the schema's own life.
+var versionTables = []string{
+	`CREATE TABLE IF NOT EXISTS {keyspace}.schema_lock (
+    name text PRIMARY KEY,
+    owner bigint
+)`,
+	`CREATE TABLE IF NOT EXISTS {keyspace}.schema_version (
+    one int,
+    version int,
+    compatible int,
+    title text,
+    PRIMARY KEY ((one), version)
+) WITH CLUSTERING ORDER BY (version DESC)`,
+	`CREATE TABLE IF NOT EXISTS {keyspace}.settings (
+    name text PRIMARY KEY,
+    value bigint
+)`,
+}
+
+func (c *Config) createKeyspace(t *target) string {
+	where := "replication_factor"
+	if t.datacenter != "" {
+		where = t.datacenter
+	}
+	return fmt.Sprintf("CREATE KEYSPACE IF NOT EXISTS %s WITH replication = {'class': 'NetworkTopologyStrategy', '%s': %d}",
+		t.keyspace, where, c.ReplicationFactor)
+}
+
+func (c *Config) shardsToSettle() int {
+	if c.Shards == 0 {
+		return defaultShards
+	}
+	return c.Shards
+}
+
+// Migrate implements storage.Admin. With create_schema off it only checks.
+func (s *store) Migrate(ctx context.Context) error {
+	if s.group == nil {
+		return fmt.Errorf("migrate: %w", storage.ErrReadOnly)
+	}
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if s.cfg.CreateSchema {
+		if err := s.migrate(ctx); err != nil {
+			return fmt.Errorf("migrate the keyspace %s: %w", s.target.keyspace, err)
+		}
+	}
+	s.learnReplicas()
+	if err := s.checkVersion(ctx); err != nil {
+		return err
+	}
+	return failure(ctx, s.settle(ctx))
+}
+
+// migrate makes what is missing, statement by statement, under a lock in the
+// keyspace: two nodes that make one table at the same time give it two
+// identities, and Cassandra cannot mend that.
+func (s *store) migrate(ctx context.Context) error {
+	all, err := migrations()
+	if err != nil {
+		return err
+	}
+	have, _, err := s.version(ctx)
+	if err == nil && have >= len(all) {
+		return nil
+	}
+	if err != nil && !missingSchema(err) {
+		return failure(ctx, err)
+	}
+	for _, text := range append([]string{s.cfg.createKeyspace(s.target)}, versionTables...) {
+		if err := s.define(ctx, text); err != nil {
+			return err
+		}
+	}
+	return s.locked(ctx, func() error {
+		have, _, err := s.version(ctx)
+		if err != nil {
+			return failure(ctx, err)
+		}
+		for _, m := range all[min(have, len(all)):] {
+			if err := s.apply(ctx, &m); err != nil {
+				return fmt.Errorf("bring the schema to version %d (%s): %w", m.version, m.title, err)
+			}
+		}
+		return nil
+	})
+}
+
+func (s *store) apply(ctx context.Context, m *migration) error {
+	for _, text := range m.statements {
+		if err := s.define(ctx, text); err != nil {
+			return err
+		}
+	}
+	if m.version == 1 {
+		err := s.session.Query(s.named("INSERT INTO {keyspace}.settings (name, value) VALUES ('shards', ?)"), int64(s.cfg.shardsToSettle())).ExecContext(ctx)
+		if err != nil {
+			return fmt.Errorf("settle the shards: %w", failure(ctx, err))
+		}
+	}
+	err := s.session.Query(s.named("INSERT INTO {keyspace}.schema_version (one, version, compatible, title) VALUES (0, ?, ?, ?)"),
+		m.version, m.compatible, m.title).ExecContext(ctx)
+	return failure(ctx, err)
+}
+
+// define runs a statement that changes the schema, and waits until every node
+// agrees on it.
+func (s *store) define(ctx context.Context, text string) error {
+	if err := s.session.Query(s.named(text)).ExecContext(ctx); err != nil {
+		line, _, _ := strings.Cut(s.named(text), "\n")
+		return fmt.Errorf("%s: %w", line, failure(ctx, err))
+	}
+	return failure(ctx, s.session.AwaitSchemaAgreement(ctx))
+}
+
+func (s *store) named(text string) string {
+	return strings.ReplaceAll(text, keyspaceMark, s.target.keyspace)
+}
+
+// A lock of a process that died goes by itself.
+const (
+	lockSeconds = 120
+	lockPause   = 200 * time.Millisecond
+)
+
+// locked runs fn while this process holds the lock of the schema. It waits for
+// the lock as long as the context lasts, at most lockSeconds.
+func (s *store) locked(ctx context.Context, fn func() error) (err error) {
+	limit := time.Now().Add(lockSeconds * time.Second)
+	for {
+		holder := map[string]any{}
+		mine, err := s.session.Query(s.named(fmt.Sprintf(
+			"INSERT INTO {keyspace}.schema_lock (name, owner) VALUES ('migrate', ?) IF NOT EXISTS USING TTL %d", lockSeconds)), s.writer).
+			MapScanCASContext(ctx, holder)
+		if err != nil {
+			return fmt.Errorf("take the lock of the schema: %w", failure(ctx, err))
+		}
+		if mine || holder["owner"] == s.writer {
+			break
+		}
+		if time.Now().After(limit) {
+			return fmt.Errorf("%w: another process migrates the schema", storage.ErrRetryable)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lockPause):
+		}
+	}
+	defer func() {
+		_, release := s.session.Query(s.named("DELETE FROM {keyspace}.schema_lock WHERE name = 'migrate' IF owner = ?"), s.writer).
+			MapScanCASContext(ctx, map[string]any{})
+		err = errors.Join(err, failure(ctx, release))
+	}()
+	return fn()
+}
+
+// version gives the version of the schema, 0 when there is none in its table.
+func (s *store) version(ctx context.Context) (have, compatible int, err error) {
+	err = s.session.Query(s.cql.version+" LIMIT 1").ScanContext(ctx, &have, &compatible)
+	if errors.Is(err, gocql.ErrNotFound) {
+		return 0, 0, nil
+	}
+	return have, compatible, err
+}
+
+// missingSchema reports whether the keyspace or a table is not there.
+func missingSchema(err error) bool {
+	var request gocql.RequestError
+	return errors.As(err, &request) && request.Code() == gocql.ErrCodeInvalid
+}
+
+// checkVersion refuses a schema that this binary cannot work with.
+func (s *store) checkVersion(ctx context.Context) error {
+	all, err := migrations()
+	if err != nil {
+		return err
+	}
+	have, compatible, err := s.version(ctx)
+	if err != nil && !missingSchema(err) {
+		return fmt.Errorf("read the schema version: %w", failure(ctx, err))
+	}
+	if compatible > len(all) {
+		return fmt.Errorf("the schema has version %d, which needs a binary of version %d or later and this one has %d: install the newer binary: %w",
+			have, compatible, len(all), storage.ErrSchemaTooNew)
+	}
+	if have < len(all) {
+		return fmt.Errorf("the keyspace %s has schema version %d and this binary needs %d: run what auditctl migrate --print shows, or auditctl migrate, "+
+			"as a role that may create tables: %w", s.target.keyspace, have, len(all), storage.ErrSchemaTooOld)
+	}
+	return nil
+}
+
+// settle reads, once, over how many partitions the keyspace spreads an hour.
+func (s *store) settle(ctx context.Context) error {
+	s.settled.Lock()
+	defer s.settled.Unlock()
+	if s.shards > 0 {
+		return nil
+	}
+	var n int64
+	if err := s.session.Query(s.cql.settings, "shards").ScanContext(ctx, &n); err != nil {
+		return fmt.Errorf("read the settings of the store (has it been migrated?): %w", err)
+	}
+	if n < 1 || n > maxShards {
+		return fmt.Errorf("%w: the settings of the store say %d shards", activity.ErrInvalid, n)
+	}
+	if s.cfg.Shards != 0 && int64(s.cfg.Shards) != n {
+		return fmt.Errorf("%w: shards: the keyspace %s was made with %d and keeps them; write shards: %d, or remove the key",
+			activity.ErrInvalid, s.target.keyspace, n, n)
+	}
+	s.shards = int(n)
+	return nil
+}
+
+// Print writes the statements that make the schema, for review before an
+// administrator runs them with cqlsh.
+func Print(cfg Config, w io.Writer) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	t, err := cfg.target()
+	if err != nil {
+		return err
+	}
+	all, err := migrations()
+	if err != nil {
+		return err
+	}
+	text := cfg.createKeyspace(t) + ";\n\n" + strings.Join(versionTables, ";\n\n") + ";\n\n"
+	for _, m := range all {
+		text += fmt.Sprintf("-- version %d, works with %d: %s\n%s;\n\n", m.version, m.compatible, m.title, strings.Join(m.statements, ";\n\n"))
+		if m.version == 1 {
+			text += fmt.Sprintf("INSERT INTO {keyspace}.settings (name, value) VALUES ('shards', %d);\n\n", cfg.shardsToSettle())
+		}
+		text += fmt.Sprintf("INSERT INTO {keyspace}.schema_version (one, version, compatible, title) VALUES (0, %d, %d, '%s');\n\n",
+			m.version, m.compatible, m.title)
+	}
+	if _, err := io.WriteString(w, strings.ReplaceAll(text, keyspaceMark, t.keyspace)); err != nil {
+		return fmt.Errorf("print the schema: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"go.uber.org/zap"
+)
+
+// Settings of every session. Strict mode makes the server refuse what it cannot
+// hold instead of cutting it. Lock waits are short: somebody waits behind this
+// session. MariaDB would make a join of a list of 1000 values or more.
+const mysqlSession = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 5, lock_wait_timeout = 3" +
+	" /*M!100300 , in_predicate_conversion_threshold = 0 */"
+
+// writerIdle is after how many idle seconds the server ends a session that
+// writes. A collector that is cut off in the middle of a transaction holds the
+// lock of every writer until then; one that is merely idle connects again.
+const writerIdle = 60
+
+// The isolation of sessions. A writer takes the lock of store_state first and
+// must see what was committed until then: READ COMMITTED reads at each
+// statement, while REPEATABLE READ would read as of its first one, whichever
+// that comes to be. It also locks no gaps, so that retention does not hold
+// inserts up. A reader wants one snapshot for all queries of a page.
+const (
+	mysqlWriting = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
+	mysqlReading = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+)
+
+// statementMargin is how much longer than the server's own limit the client
+// waits for an answer.
+const statementMargin = 10 * time.Second
+
+// mysqlConnector opens connections with the session's settings. It reads the
+// DSN each time, so that a password can be changed.
+type mysqlConnector struct {
+	config      *MySQLConfig
+	setup       []string
+	readTimeout time.Duration // of the network; 0 = contexts bound every call
+}
+
+var _ driver.Connector = (*mysqlConnector)(nil)
+
+// Connect implements driver.Connector.
+func (k *mysqlConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	dsn, err := k.config.dsn()
+	if err != nil {
+		return nil, err
+	}
+	cc, err := k.config.connection(ctx, dsn)
+	if err != nil {
+		return nil, err
+	}
+	cc.ReadTimeout = k.readTimeout
+	connector, err := mysql.NewConnector(cc)
+	if err != nil {
+		return nil, fmt.Errorf("mysql::dsn: %w", err)
+	}
+	conn, err := connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range k.setup {
+		x, ok := conn.(driver.ExecerContext)
+		if !ok {
+			return nil, errors.Join(errors.New("the database driver takes no statements with a context"), conn.Close())
+		}
+		if _, err := x.ExecContext(ctx, s, nil); err != nil {
+			return nil, errors.Join(fmt.Errorf("set up a session: %w", err), conn.Close())
+		}
+	}
+	return conn, nil
+}
+
+// Driver implements driver.Connector.
+func (*mysqlConnector) Driver() driver.Driver { return mysql.MySQLDriver{} }
+
+// limited are the settings of a session whose statements the server ends:
+// MariaDB and MySQL each read their own comment and skip the other's.
+func limited(d time.Duration) string {
+	return fmt.Sprintf("SET SESSION /*M!100100 max_statement_time = %f */ /*!80000 max_execution_time = %d */", d.Seconds(), d.Milliseconds())
+}
+
+// mysqlParts opens what a store of MySQL is made of.
+func mysqlParts(ctx context.Context, cfg *MySQLConfig, opts *Options) (p parts, err error) {
+	d := &mysqlDialect{}
+	p.dialect, p.createSchema, p.readersMax = d, cfg.CreateSchema, cfg.Readers
+	open := func(max int, timeout time.Duration, setup ...string) *sql.DB {
+		db := sql.OpenDB(&mysqlConnector{config: cfg, setup: append([]string{mysqlSession}, setup...), readTimeout: timeout})
+		db.SetMaxOpenConns(max)
+		db.SetMaxIdleConns(0) // sessions keep the connections that are used again
+		return db
+	}
+	limit, timeout := limited(cfg.StatementTimeout), cfg.StatementTimeout+statementMargin
+	p.readers = open(cfg.Readers, timeout, mysqlReading, limit)
+	if opts.ReadOnly {
+		return p, nil
+	}
+	idle := fmt.Sprintf("SET SESSION wait_timeout = %d", writerIdle)
+	p.writer = open(1, 0, mysqlWriting, idle)
+	p.upkeep = open(1, timeout, mysqlWriting, idle, limit)
+	p.timeout = cfg.WriteTimeout
+	k := &mysqlKeeper{dialect: d, config: cfg, now: opts.Now, logger: opts.Logger}
+	p.keeper, p.dropper = k, &mysqlDropper{dialect: d, createSchema: cfg.CreateSchema, logger: opts.Logger}
+	if err := checkMySQL(ctx, p.writer, cfg, opts.Logger); err != nil {
+		return p, errors.Join(d.classify(err), p.close())
+	}
+	return p, nil
+}
+
+// minPacket is the smallest max_allowed_packet that takes the largest event in
+// one value.
+const minPacket = 4 << 20
+
+// checkMySQL refuses a server that may lose what it has acknowledged, or
+// that cuts what it cannot hold.
+func checkMySQL(ctx context.Context, db *sql.DB, cfg *MySQLConfig, logger *zap.Logger) error {
+	var mode, flush, binlog, sync, doublewrite string
+	var packet int64
+	row := db.QueryRowContext(ctx, "SELECT @@sql_mode, @@innodb_flush_log_at_trx_commit, @@log_bin, @@sync_binlog, @@innodb_doublewrite, @@max_allowed_packet")
+	if err := row.Scan(&mode, &flush, &binlog, &sync, &doublewrite, &packet); err != nil {
+		return fmt.Errorf("ask for the settings of the server: %w", err)
+	}
+	if !strings.Contains(mode, "STRICT_ALL_TABLES") {
+		return fmt.Errorf("sql_mode of the session is %q and must have STRICT_ALL_TABLES, which it was set to: is there a proxy that shares sessions?", mode)
+	}
+	if packet < minPacket {
+		return fmt.Errorf("max_allowed_packet is %d: set it to %d or more, an event may have a megabyte", packet, minPacket)
+	}
+	var lossy []string
+	if flush != "1" && flush != "3" { // 3 is MariaDB's: as 1, and one fsync more
+		lossy = append(lossy, "innodb_flush_log_at_trx_commit is "+flush+", want 1")
+	}
+	if binlog == "1" && sync != "1" {
+		lossy = append(lossy, "log_bin is on and sync_binlog is "+sync+", want 1")
+	}
+	if len(lossy) > 0 && !cfg.AllowNonDurable {
+		return fmt.Errorf("the server may lose commits that it has acknowledged: %s; change the server, or set mysql::allow_non_durable_commits: true",
+			strings.Join(lossy, "; "))
+	}
+	for _, l := range lossy {
+		logger.Warn("The database may lose acknowledged events when it is killed or the power goes", zap.String("setting", l))
+	}
+	if doublewrite == "0" || strings.EqualFold(doublewrite, "off") {
+		logger.Warn("innodb_doublewrite is off: a page half written when the power goes is lost, unless the storage writes pages whole")
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package sqldb
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
+)
+
+const (
+	// monthsAhead are made before the first event needs them.
+	monthsAhead = 2
+	// lookEvery is how long the list of partitions is believed. One that was
+	// dropped meanwhile sends its events to the default partition.
+	lookEvery = 5 * time.Minute
+	// tryEvery is the pause before a partition that could not be made is tried
+	// again; its events go to the default partition meanwhile.
+	tryEvery = 10 * time.Minute
+)
+
+// postgresMonths knows which months have a partition.
+type postgresMonths struct {
+	there   map[int64]bool      // by the month's first nanosecond
+	refused map[int64]time.Time // when to try again
+	looked  time.Time
+	// strays is whether events were in the default partition at the last look.
+	strays bool
+}
+
+// look reads the partitions, and whether the default one is in use.
+func (m *postgresMonths) look(ctx context.Context, c *session) error {
+	b := &builder{dialect: c.dialect}
+	b.add("SELECT c.relname::text AS name FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid WHERE i.inhparent = '" + postgresTable + "'::regclass")
+	m.there = map[int64]bool{}
+	err := c.query(ctx, b, func(row []driver.Value) error {
+		name, _ := row[0].(string)
+		if lo, ok := monthOfPartition(name); ok {
+			m.there[lo] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("list the partitions: %w", err)
+	}
+	b = &builder{dialect: c.dialect}
+	n, err := c.number(ctx, b.add("SELECT count(*) FROM (SELECT FROM "+defaultPartition+" LIMIT 1) AS one"))
+	m.strays = n > 0
+	if serverError(err) != nil {
+		return nil // a writer need not be allowed to read it by itself
+	}
+	return err
+}
+
+const defaultPartition = postgresTable + "_default"
+
+// partitionOf is the name that activity_make_partition gives.
+func partitionOf(month int64) string {
+	return postgresTable + "_" + time.Unix(0, month).UTC().Format("200601")
+}
+
+// monthOfPartition is the other way; false for the default partition and for
+// one that somebody made by hand.
+func monthOfPartition(name string) (lo int64, ok bool) {
+	digits, ok := strings.CutPrefix(name, postgresTable+"_")
+	n, err := strconv.Atoi(digits)
+	if !ok || err != nil || len(digits) != 6 || n%100 < 1 || n%100 > 12 {
+		return 0, false
+	}
+	return time.Date(n/100, time.Month(n%100), 1, 0, 0, 0, 0, time.UTC).UnixNano(), true
+}
+
+// prepare makes the partitions of the events and of the next months.
+func (m *postgresMonths) prepare(ctx context.Context, c *session, now time.Time, logger *zap.Logger, events []activity.Event) error {
+	if now.Sub(m.looked) >= lookEvery || now.Before(m.looked) {
+		if err := m.look(ctx, c); err != nil {
+			return err
+		}
+		m.looked = now
+		if m.strays {
+			logger.Warn("Events lie in the default partition: their months have no partition of their own, so retention deletes them row by row",
+				zap.String("table", defaultPartition))
+		}
+		first := time.Date(now.UTC().Year(), now.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
+		for ahead := range monthsAhead + 1 {
+			if err := m.need(ctx, c, now, logger, first.AddDate(0, ahead, 0).UnixNano()); err != nil {
+				return err
+			}
+		}
+	}
+	var lo, hi int64 // of the month of the event before
+	for i := range events {
+		at := events[i].Datetime
+		if at >= lo && at < hi {
+			continue
+		}
+		lo, hi = monthOf(at)
+		if err := m.need(ctx, c, now, logger, lo); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// need makes the partition of a month unless it is there, or could not be made
+// a while ago. Only the loss of the connection is an error: without a partition
+// events go to the default one.
+func (m *postgresMonths) need(ctx context.Context, c *session, now time.Time, logger *zap.Logger, month int64) error {
+	if m.there[month] || now.Before(m.refused[month]) {
+		return nil
+	}
+	made := false
+	err := c.conn.QueryRowContext(ctx, "SELECT activity_make_partition($1)", month).Scan(&made)
+	switch {
+	case err == nil && made:
+		m.there[month] = true
+		delete(m.refused, month)
+		logger.Info("A partition is there", zap.String("partition", partitionOf(month)))
+		return nil
+	case err != nil && serverError(err) == nil:
+		return fmt.Errorf("make partition %s: %w", partitionOf(month), err)
+	}
+	if m.refused == nil || len(m.refused) > maxRefused {
+		m.refused = map[int64]time.Time{}
+	}
+	m.refused[month] = now.Add(tryEvery)
+	logger.Warn("A partition was not made; events of its month go to the default partition",
+		zap.String("partition", partitionOf(month)), zap.Error(err))
+	return nil
+}
+
+// maxRefused bounds the memory of months that have no partition: events can
+// name any month of six centuries.
+const maxRefused = 1000

@@ -1,0 +1,171 @@
+package e2e
+
+import (
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib" // the database/sql driver "pgx"
+	"github.com/stretchr/testify/require"
+)
+
+// backend is a database that the built binary runs on, with the configuration
+// that is shipped for it.
+type backend struct {
+	name     string
+	config   string
+	exporter string
+	// variable holds the DSN of the test server; "" needs none.
+	variable string
+	// prepare makes a database of the given name and gives the environment of a
+	// collector that uses it.
+	prepare func(t *testing.T, dsn, database string) map[string]string
+	// keepsLatest: the store reports no duplicates; the earliest acceptance of
+	// a key is the one that is seen.
+	silentDuplicates bool
+	// uncounted: lists come without a count.
+	uncounted bool
+	// lacks says of a parameter of a kind's list that the store refuses it.
+	lacks func(kind, parameter string) bool
+}
+
+func lacksNothing(string, string) bool { return false }
+
+func backends() []backend {
+	return []backend{
+		{
+			name: "sqlite", config: "otelcol-config.yaml", exporter: "auditsql", lacks: lacksNothing,
+			prepare: func(*testing.T, string, string) map[string]string { return map[string]string{} },
+		},
+		{
+			name: "postgres", config: "deploy/postgres.yaml", exporter: "auditsql", variable: "ACTIVITYLOG_TEST_POSTGRES_DSN",
+			prepare: preparePostgres, lacks: lacksNothing,
+		},
+		{
+			name: "mysql", config: "deploy/mysql.yaml", exporter: "auditsql", variable: "ACTIVITYLOG_TEST_MYSQL_DSN",
+			prepare: prepareMySQL, lacks: lacksNothing,
+		},
+		{
+			name: "clickhouse", config: "deploy/clickhouse.yaml", exporter: "auditclickhouse", variable: "ACTIVITYLOG_TEST_CLICKHOUSE_DSN",
+			prepare: prepareClickHouse, lacks: lacksNothing, silentDuplicates: true,
+		},
+		{
+			name: "mongodb", config: "deploy/mongodb.yaml", exporter: "auditmongo", variable: "ACTIVITYLOG_TEST_MONGODB_DSN",
+			prepare: prepareMongoDB, lacks: lacksNothing,
+		},
+		{
+			name: "cassandra", config: "deploy/scylla.yaml", exporter: "auditscylla", variable: "ACTIVITYLOG_TEST_CASSANDRA_DSN",
+			prepare: prepareCassandra, lacks: lacksNothing, silentDuplicates: true, uncounted: true,
+		},
+	}
+}
+
+// onDatabase runs one statement on a server and closes the connection.
+func onDatabase(t *testing.T, driver, dsn, statement string) {
+	t.Helper()
+	db, err := sql.Open(driver, dsn)
+	require.NoError(t, err)
+	_, err = db.Exec(statement)
+	require.NoError(t, db.Close())
+	require.NoError(t, err)
+}
+
+func preparePostgres(t *testing.T, dsn, database string) map[string]string {
+	t.Helper()
+	onDatabase(t, "pgx", dsn, "CREATE DATABASE "+database)
+	t.Cleanup(func() { onDatabase(t, "pgx", dsn, "DROP DATABASE "+database+" WITH (FORCE)") })
+	u, err := url.Parse(dsn)
+	require.NoError(t, err)
+	u.Path = "/" + database
+	return map[string]string{"ACTIVITYLOG_POSTGRES_DSN": u.String()}
+}
+
+func prepareMySQL(t *testing.T, dsn, database string) map[string]string {
+	t.Helper()
+	onDatabase(t, "mysql", dsn, "CREATE DATABASE "+database)
+	t.Cleanup(func() { onDatabase(t, "mysql", dsn, "DROP DATABASE "+database) })
+	c, err := mysql.ParseDSN(dsn)
+	require.NoError(t, err)
+	c.DBName = database
+	return map[string]string{"ACTIVITYLOG_MYSQL_DSN": c.FormatDSN(), "ACTIVITYLOG_MYSQL_INSECURE": "true"}
+}
+
+func prepareClickHouse(t *testing.T, dsn, database string) map[string]string {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	require.NoError(t, err)
+	server := *u
+	server.Path = "/"
+	ask := func(statement string) {
+		t.Helper()
+		resp, err := http.Post(server.String(), "text/plain", strings.NewReader(statement))
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, http.StatusOK, resp.StatusCode, string(body))
+	}
+	ask("CREATE DATABASE " + database)
+	t.Cleanup(func() { ask("DROP DATABASE " + database) })
+	u.Path = "/" + database
+	return map[string]string{"ACTIVITYLOG_CLICKHOUSE_DSN": u.String()}
+}
+
+// prepareMongoDB: a database is there once something is written to it. It stays
+// behind on the test server.
+func prepareMongoDB(t *testing.T, dsn, database string) map[string]string {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	require.NoError(t, err)
+	u.Path = "/" + database
+	return map[string]string{"ACTIVITYLOG_MONGODB_DSN": u.String(), "ACTIVITYLOG_MONGODB_INSECURE": "true"}
+}
+
+// prepareCassandra: the collector makes the keyspace. It stays behind on the
+// test server. The variable is host:port, or a whole DSN without a keyspace.
+func prepareCassandra(_ *testing.T, dsn, database string) map[string]string {
+	if !strings.Contains(dsn, "://") {
+		dsn = "scylla://" + dsn
+	}
+	address, options, _ := strings.Cut(dsn, "?")
+	scheme, hosts, _ := strings.Cut(address, "://")
+	hosts, _, _ = strings.Cut(hosts, "/")
+	dsn = scheme + "://" + hosts + "/" + database
+	if options != "" {
+		dsn += "?" + options
+	}
+	return map[string]string{
+		"ACTIVITYLOG_SCYLLA_DSN": dsn, "ACTIVITYLOG_SCYLLA_INSECURE": "true", "ACTIVITYLOG_SCYLLA_REPLICATION_FACTOR": "1",
+	}
+}
+
+// apiToken is the token of the collectors on a server's database: without a
+// folder of its own it cannot be found in one.
+const apiToken = "e2e-token-0123456789"
+
+// collector prepares a collector on a fresh database of the backend.
+func (b *backend) collector(t *testing.T) *collector {
+	t.Helper()
+	dsn := ""
+	if b.variable != "" {
+		if dsn = os.Getenv(b.variable); dsn == "" {
+			t.Skip("set " + b.variable + ", or run make e2e, which starts the servers")
+		}
+	}
+	random := make([]byte, 6)
+	_, err := rand.Read(random)
+	require.NoError(t, err)
+	c := newCollector(t, b.config)
+	for key, value := range b.prepare(t, dsn, "e2e_"+hex.EncodeToString(random)) {
+		c.env[key] = value
+	}
+	c.env["ACTIVITYLOG_API_TOKEN"] = apiToken
+	return c
+}
