@@ -94,6 +94,9 @@ func (c *Config) Validate() error {
 	if c.Server.WriteTimeout > 0 && c.Server.WriteTimeout <= 2*c.ReadBudget {
 		errs = append(errs, fmt.Errorf("write_timeout: want 0 or more than twice the read_budget (a page and its count), got %s", c.Server.WriteTimeout))
 	}
+	if mongo := c.Storage.MongoDB.Get(); mongo != nil && mongo.TTL > 0 {
+		errs = append(errs, errors.New("storage::mongodb::ttl: MongoDB would delete events that a hold keeps; leave it out and delete with auditctl cleanup"))
+	}
 	if c.MaxExports < 1 {
 		errs = append(errs, fmt.Errorf("max_exports: want at least 1, got %d", c.MaxExports))
 	}

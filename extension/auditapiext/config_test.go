@@ -66,6 +66,7 @@ func TestValidateNamesEveryProblem(t *testing.T) {
 		"lists cut off":           {func(c *Config) { c.Server.WriteTimeout = 4 * time.Second }, []string{"write_timeout", "read_budget"}},
 		"no write timeout":        {func(c *Config) { c.Server.WriteTimeout = 0 }, nil},
 		"another driver":          {func(c *Config) { c.Storage.Driver = "oracle" }, []string{"driver"}},
+		"MongoDB's own expiry":    {func(c *Config) { c.Storage.MongoDB.GetOrInsertDefault().TTL = 24 * time.Hour }, []string{"storage::mongodb::ttl"}},
 		"no directory":            {func(c *Config) { c.Storage.SQLite.Directory = "" }, []string{"directory"}},
 	} {
 		cfg := createDefaultConfig().(*Config)

@@ -129,7 +129,8 @@ func (r *Retention) Query() (activity.Query, error) {
 	if r.Before <= 0 || r.Limit < 1 || r.Limit > MaxDeleteBatch {
 		return q, invalid("retention needs a time and a limit of 1 to %d", MaxDeleteBatch)
 	}
-	return q, CheckQuery(&q)
+	err := CheckQuery(&q)
+	return q, err
 }
 
 // Query gives what the erasure selects, oldest first.

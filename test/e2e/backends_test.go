@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"testing"
 	"time"
 
@@ -119,7 +120,7 @@ func (r *room) event(kind string, n int) said {
 	}
 	switch kind {
 	case "crud":
-		e["event_type"], e["content_type"], e["object_id"] = []string{"create", "update", "delete"}[n%3], "shop.order", fmt.Sprint(1000+n%6)
+		e["event_type"], e["content_type"], e["object_id"] = []string{"create", "update", "delete"}[n%3], "shop.order", strconv.Itoa(1000+n%6)
 		e["object_repr"], e["changed_fields"] = fmt.Sprintf("Order %d", n%6), map[string]any{"state": []string{"new", "paid"}}
 	case "login":
 		e["login_type"] = []string{"login", "logout", "login_failed"}[n%3]

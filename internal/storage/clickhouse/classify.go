@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,33 +16,31 @@ import (
 
 // Codes of ClickHouse's errors, from src/Common/ErrorCodes.cpp.
 const (
-	codeCannotParseText       = 6
-	codeIncorrectData         = 117
-	codeUnknownSetting        = 115
-	codeTooLargeString        = 131
-	codeTimeout               = 159
-	codeReadonly              = 164
-	codeTooManyQueries        = 202
-	codeMemoryLimit           = 241
-	codeTableIsReadOnly       = 242
-	codeTooManyParts          = 252
-	codeUnknownEnumValue      = 36
-	codeTypeMismatch          = 53
-	codeTooManyPartitions     = 307 // TOO_MANY_BYTES
-	codeViolatedConstraint    = 469
-	codeCannotInsertNull      = 349
-	codeValueOutOfRange       = 321
-	codeUnknownTable          = 60
-	codeUnknownDatabase       = 81
-	codeNoSuchColumn          = 16
-	codeAuthenticationFailed  = 516
-	codeAccessDenied          = 497
-	codeUnknownElementOfEnum  = 691
-	codeServerOverloaded      = 745
-	codeDatabaseAccessDenied  = 291
-	codeQuotaExceeded         = 201
-	codeNotEnoughSpace        = 243
-	codeAsyncInsertQueueLimit = 733
+	codeCannotParseText      = 6
+	codeNoSuchColumn         = 16
+	codeUnknownEnumValue     = 36
+	codeTypeMismatch         = 53
+	codeUnknownTable         = 60
+	codeUnknownDatabase      = 81
+	codeUnknownSetting       = 115
+	codeIncorrectData        = 117
+	codeTooLargeString       = 131
+	codeTimeout              = 159
+	codeReadonly             = 164
+	codeQuotaExceeded        = 201
+	codeTooManyQueries       = 202
+	codeMemoryLimit          = 241
+	codeTableIsReadOnly      = 242
+	codeNotEnoughSpace       = 243
+	codeTooManyParts         = 252
+	codeDatabaseAccessDenied = 291
+	codeValueOutOfRange      = 321
+	codeCannotInsertNull     = 349
+	codeViolatedConstraint   = 469
+	codeAccessDenied         = 497
+	codeAuthentication       = 516
+	codeUnknownEnumElement   = 691
+	codeServerOverloaded     = 745
 )
 
 // classify adds the sentinel that tells the caller what may be done about an
@@ -83,14 +79,7 @@ func classify(err error) error {
 	if errors.As(err, &request) {
 		err = request.Err
 	}
-	var network net.Error
-	if errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
-		return fmt.Errorf("%w: %w", storage.ErrRetryable, err)
-	}
-	if errors.Is(err, ch.ErrConnectionClosed) {
-		return fmt.Errorf("%w: %w", storage.ErrRetryable, err)
-	}
-	return fmt.Errorf("%w: %w", storage.ErrRetryable, err)
+	return fmt.Errorf("%w: %w", storage.ErrRetryable, err) // of the network, or of an answer cut short
 }
 
 // serverError is what is said of an exception of the server.
@@ -107,11 +96,11 @@ func (e *serverError) Error() string { return fmt.Sprintf("clickhouse code %d: %
 func classifyCode(e *ch.Exception) error {
 	err := &serverError{code: e.Code, text: shortened(e)}
 	switch e.Code {
-	case codeTooManyQueries, codeTooManyParts, codeServerOverloaded, codeMemoryLimit, codeQuotaExceeded, codeAsyncInsertQueueLimit:
+	case codeTooManyQueries, codeTooManyParts, codeServerOverloaded, codeMemoryLimit, codeQuotaExceeded:
 		return fmt.Errorf("%w: %w: %w", storage.ErrOverloaded, storage.ErrRetryable, err)
 	case codeReadonly, codeTableIsReadOnly:
 		return fmt.Errorf("%w: %w: %w", storage.ErrReadOnly, storage.ErrRetryable, err)
-	case codeCannotParseText, codeIncorrectData, codeTooLargeString, codeUnknownEnumValue, codeUnknownElementOfEnum, codeTypeMismatch,
+	case codeCannotParseText, codeIncorrectData, codeTooLargeString, codeUnknownEnumValue, codeUnknownEnumElement, codeTypeMismatch,
 		codeViolatedConstraint, codeCannotInsertNull, codeValueOutOfRange:
 		return fmt.Errorf("%w: %w", storage.ErrContent, err)
 	}
@@ -122,7 +111,7 @@ func classifyCode(e *ch.Exception) error {
 // repeat the values of the query.
 func shortened(e *ch.Exception) string {
 	switch e.Code {
-	case codeUnknownTable, codeUnknownDatabase, codeNoSuchColumn, codeAuthenticationFailed, codeAccessDenied, codeDatabaseAccessDenied,
+	case codeUnknownTable, codeUnknownDatabase, codeNoSuchColumn, codeAuthentication, codeAccessDenied, codeDatabaseAccessDenied,
 		codeUnknownSetting, codeReadonly, codeMemoryLimit, codeTooManyParts, codeNotEnoughSpace, codeTooManyQueries:
 		text, _, _ := strings.Cut(e.Message, ": While") // these name tables, users and limits; the query comes after
 		text, _, _ = strings.Cut(text, ": In scope")

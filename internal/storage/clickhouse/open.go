@@ -15,6 +15,9 @@ import (
 	"github.com/activitylog/otelcol-activitylog/internal/storage/groupcommit"
 )
 
+// Driver is the name of the driver in a configuration.
+const Driver = "clickhouse"
+
 // Options of Open.
 type Options = storage.Options
 
@@ -22,6 +25,8 @@ type Options = storage.Options
 type store struct {
 	config Config
 	conn   driver.Conn
+	web    *transport
+	http   bool // else native
 	now    func() time.Time
 	extent extent
 
@@ -45,11 +50,13 @@ func Open(ctx context.Context, cfg Config, opts Options) (storage.Store, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", activity.ErrInvalid, err)
 	}
+	web := &transport{}
+	o.TransportFunc = web.wrap(cfg.MaxOpenConns)
 	conn, err := ch.Open(o)
 	if err != nil {
 		return nil, fmt.Errorf("%w: open %s: %w", activity.ErrInvalid, cfg.Identity(), err)
 	}
-	s := &store{config: cfg, conn: conn, now: opts.Now}
+	s := &store{web: web, config: cfg, conn: conn, http: o.Protocol == ch.HTTP, now: opts.Now}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -97,7 +104,7 @@ func (s *store) Ping(ctx context.Context) error {
 // Capabilities implements storage.Admin.
 func (s *store) Capabilities() storage.Capabilities {
 	return storage.Capabilities{
-		Name: "clickhouse", Contains: true, OrderByResponseTime: true,
+		Name: Driver, Contains: true, OrderByResponseTime: true,
 		Count: true, Aggregate: true, Feed: true, Retention: true, Erasure: true,
 	}
 }
@@ -113,6 +120,7 @@ func (s *store) Close() error {
 		return nil
 	}
 	s.closed = true
+	defer s.web.close()
 	if err := s.conn.Close(); err != nil {
 		return fmt.Errorf("close the connections: %w", err)
 	}

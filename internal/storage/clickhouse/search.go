@@ -19,6 +19,7 @@ type search struct {
 	query      activity.Query
 	descending bool
 	deadline   time.Time // zero = none
+	windows    int       // searched
 }
 
 func (s *store) newSearch(scope activity.Scope, q *activity.Query) *search {
@@ -105,6 +106,7 @@ func (x *search) eachWindow(ctx context.Context, fn func(s span, limit time.Dura
 		if !ok {
 			return x.edge(s), nil
 		}
+		x.windows++
 		more, err := fn(s, limit)
 		if errors.Is(err, storage.ErrBudget) && !x.deadline.IsZero() {
 			return x.edge(s), nil
@@ -130,10 +132,15 @@ func (x *search) edge(s span) *activity.Position {
 // lastID is above every other id.
 var lastID = activity.ID(slices.Repeat([]byte{0xff}, len(activity.ID{})))
 
-// rows reads the events of a window. The keys of the answer are found first, on
-// the few columns that decide; then their rows are read whole.
+// rows reads the events of a window. Without conditions the first window is not
+// much larger than the answer and is read whole; otherwise the keys of the answer
+// are found first, on the few columns that decide, and then their rows.
 func (x *search) rows(s span, want int) *builder {
 	b := &builder{}
+	first := x.windows == 1 && len(x.query.Filters) == 0 && s != everything
+	if first {
+		return x.keys(b, s, selectList, want)
+	}
 	b.add("SELECT ", selectList, " FROM activity_events FINAL WHERE (tenant_id, kind, datetime_ns, id) IN (")
 	x.keys(b, s, "tenant_id, kind, datetime_ns, id", want)
 	b.add(")").within(s)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -43,8 +42,14 @@ const unlimited = time.Duration(0)
 // query runs fn for every row. limit bounds the time on the server, the context
 // the waiting.
 func (s *store) query(ctx context.Context, limit time.Duration, b *builder, fn func(driver.Rows) error) (err error) {
+	caller := ctx
 	ctx, cancel := withLimit(ctx, limit)
 	defer cancel()
+	defer func() {
+		if err != nil && caller.Err() == nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("%w: the server did not answer within %s", storage.ErrBudget, limit)
+		}
+	}()
 	rows, err := s.conn.Query(ch.Context(undated{ctx}, ch.WithSettings(s.readSettings(limit))), b.sql.String(), b.args...)
 	if err != nil {
 		return spent(err)
@@ -87,19 +92,11 @@ func (s *store) exec(ctx context.Context, limit time.Duration, settings ch.Setti
 	ctx, cancel := context.WithTimeout(ctx, limit+time.Second)
 	defer cancel()
 	all := ch.Settings{"max_execution_time": seconds(limit)}
-	if strings.HasPrefix(s.protocol(), "http") {
+	if s.http {
 		all["wait_end_of_query"] = 1
 	}
 	for k, v := range settings {
 		all[k] = v
 	}
 	return classify(s.conn.Exec(ch.Context(undated{ctx}, ch.WithSettings(all)), b.sql.String(), b.args...))
-}
-
-func (s *store) protocol() string {
-	t, err := s.config.target()
-	if err != nil {
-		return ""
-	}
-	return t.Protocol.String()
 }

@@ -22,6 +22,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const dsnVariable = "ACTIVITYLOG_TEST_CLICKHOUSE_DSN"
 
+// settleForTests is the write timeout of the suite: half of the settle window.
+const settleForTests = 3 * time.Second
+
 // testConfig gives a database of its own on the test server.
 func testConfig(tb testing.TB) Config {
 	tb.Helper()
@@ -76,12 +79,13 @@ func TestConformance(t *testing.T) {
 	fast := func(t *testing.T) Config {
 		t.Helper()
 		cfg := testConfig(t)
-		cfg.WriteTimeout, cfg.SmallInsertInterval = 2*time.Second, time.Millisecond
+		cfg.WriteTimeout, cfg.SmallInsertInterval = settleForTests, time.Millisecond
 		return cfg
 	}
 	_ = testConfig(t) // skips the whole when there is no server
 	storagetest.Run(t, storagetest.Factory{
-		Open: func(t *testing.T) storage.Store { t.Helper(); return open(t, fast(t)) },
+		Settle: 2*settleForTests + time.Second,
+		Open:   func(t *testing.T) storage.Store { t.Helper(); return open(t, fast(t)) },
 		Reopen: func(t *testing.T, s storage.Store) storage.Store {
 			t.Helper()
 			require.NoError(t, s.Close())

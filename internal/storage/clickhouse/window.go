@@ -16,7 +16,7 @@ import (
 // without a window sorts everything to find the newest hundred. A window is made
 // for windowRows rows, and the next is growth times as long.
 const (
-	windowRows = 65_536
+	windowRows = 16_384
 	growth     = 4
 )
 

@@ -113,7 +113,7 @@ func (s *store) insertSettings() ch.Settings {
 		"max_insert_block_size":                  1 << 20,
 		"low_cardinality_allow_in_native_format": 0,
 	}
-	if s.protocol() == "http" {
+	if s.http {
 		settings["wait_end_of_query"] = 1
 	}
 	return settings

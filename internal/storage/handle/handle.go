@@ -2,8 +2,8 @@
 // away at the start, or a disk that is full, is tried again with growing pauses
 // (200 ms to 15 s) while callers get storage.ErrRetryable, so that their clients
 // keep what they have. What waiting cannot mend (storage.ErrLocked,
-// storage.ErrSchemaTooNew, activity.ErrInvalid) is returned at once, and ends
-// the start of the collector.
+// storage.ErrSchemaTooNew, storage.ErrSchemaTooOld, activity.ErrInvalid) is
+// returned at once, and ends the start of the collector.
 package handle
 
 import (
@@ -47,7 +47,7 @@ type Open func(context.Context, storage.Options) (storage.Store, error)
 
 // New tries once, and goes on in the background when the store is not there.
 // What waiting cannot mend is returned: storage.ErrLocked,
-// storage.ErrSchemaTooNew and activity.ErrInvalid. The context bounds the first
+// storage.ErrSchemaTooNew, storage.ErrSchemaTooOld and activity.ErrInvalid. The context bounds the first
 // attempt only.
 func New(ctx context.Context, open Open, opts storage.Options) (*Handle, error) {
 	logger := opts.Logger
@@ -85,7 +85,8 @@ func openMigrated(ctx context.Context, open Open, opts storage.Options) (storage
 
 // final reports whether trying again is of no use.
 func final(err error) bool {
-	return errors.Is(err, storage.ErrLocked) || errors.Is(err, storage.ErrSchemaTooNew) || errors.Is(err, activity.ErrInvalid)
+	return errors.Is(err, storage.ErrLocked) || errors.Is(err, storage.ErrSchemaTooNew) ||
+		errors.Is(err, storage.ErrSchemaTooOld) || errors.Is(err, activity.ErrInvalid)
 }
 
 func (h *Handle) keepTrying(ctx context.Context, logger *zap.Logger, try func(context.Context) (storage.Store, error)) {

@@ -92,8 +92,11 @@ func (x *search) countOnce(ctx context.Context, st *stream, limit int64) (n int6
 // aggregate runs a pipeline over the plan's index.
 func (x *search) aggregate(ctx context.Context, pipeline bson.A, each func(bson.Raw) error) error {
 	return x.store.command(ctx, bson.D{
-		{Key: "aggregate", Value: eventCollection}, {Key: "pipeline", Value: pipeline}, {Key: "hint", Value: x.plan.index},
-		{Key: "cursor", Value: bson.D{}}, {Key: "allowDiskUse", Value: false},
+		{Key: "aggregate", Value: eventCollection},
+		{Key: "pipeline", Value: pipeline},
+		{Key: "hint", Value: x.plan.index},
+		{Key: "cursor", Value: bson.D{}},
+		{Key: "allowDiskUse", Value: false},
 	}, each)
 }
 

@@ -62,7 +62,7 @@ func parseDSN(text string) (dsn, error) {
 }
 
 // elsewhere are options that have a key of their own in the configuration.
-var elsewhere = map[string]string{
+var elsewhere = map[string]string{ //nolint:gosec // names of options, no credentials
 	"tls": "tls::insecure", "ssl": "tls::insecure", "tlsinsecure": "tls::insecure_skip_verify",
 	"sslinsecure": "tls::insecure_skip_verify", "tlsallowinvalidcertificates": "tls::insecure_skip_verify",
 	"tlsallowinvalidhostnames": "tls::insecure_skip_verify", "tlscafile": "tls::ca_file",

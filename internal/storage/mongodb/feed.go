@@ -37,9 +37,13 @@ func (s *store) Feed(ctx context.Context, scope activity.Scope, after activity.F
 	var out []activity.Event
 	err := s.call(ctx, func(ctx context.Context) error {
 		return s.command(ctx, bson.D{
-			{Key: "find", Value: eventCollection}, {Key: "filter", Value: filter}, {Key: "hint", Value: storedIndex},
+			{Key: "find", Value: eventCollection},
+			{Key: "filter", Value: filter},
+			{Key: "hint", Value: storedIndex},
 			{Key: "sort", Value: bson.D{{Key: stored, Value: 1}, {Key: "id", Value: 1}}},
-			{Key: "limit", Value: int64(limit)}, {Key: "batchSize", Value: int64(limit) + 1}, {Key: "allowDiskUse", Value: false},
+			{Key: "limit", Value: int64(limit)},
+			{Key: "batchSize", Value: int64(limit) + 1},
+			{Key: "allowDiskUse", Value: false},
 		}, func(doc bson.Raw) error {
 			var r storage.Record
 			_, err := readDocument(doc, &r)

@@ -75,7 +75,7 @@ func Open(ctx context.Context, cfg Config, opts Options) (storage.Store, error) 
 		return s, nil
 	}
 	s.writer = newWriter(s)
-	s.group = groupcommit.New(s.writer.commit, groupcommit.Settings{}) //nolint:contextcheck // a commit outlives the wait of its caller
+	s.group = groupcommit.New(s.writer.commit, groupcommit.Settings{MaxBatchEvents: maxInsert}) //nolint:contextcheck // a commit outlives the wait of its caller
 	return s, nil
 }
 
@@ -101,6 +101,10 @@ func (s *store) clientOptions(ctx context.Context, d *dsn) (*options.ClientOptio
 		SetMaxPoolSize(s.cfg.MaxConnections).SetConnectTimeout(s.cfg.ConnectTimeout).SetServerSelectionTimeout(s.cfg.ConnectTimeout).
 		SetAppName("otelcol-activitylog"), nil
 }
+
+// maxInsert bounds the events of one insert: a server of a few thousand
+// documents a second must be able to store them within the write timeout.
+const maxInsert = 2000
 
 // call runs fn unless the store is closed, and gives its error a sentinel. The
 // error of the caller's own context comes first.

@@ -23,8 +23,12 @@ func (s *store) Get(ctx context.Context, scope activity.Scope, id activity.ID) (
 			return nil
 		}
 		return s.command(ctx, bson.D{
-			{Key: "find", Value: eventCollection}, {Key: "filter", Value: filter}, {Key: "hint", Value: uuidIndex},
-			{Key: "sort", Value: bson.D{{Key: "_id", Value: -1}}}, {Key: "limit", Value: 1}, {Key: "singleBatch", Value: true},
+			{Key: "find", Value: eventCollection},
+			{Key: "filter", Value: filter},
+			{Key: "hint", Value: uuidIndex},
+			{Key: "sort", Value: bson.D{{Key: "_id", Value: -1}}},
+			{Key: "limit", Value: 1},
+			{Key: "singleBatch", Value: true},
 		}, func(doc bson.Raw) (err error) {
 			found = true
 			_, err = readDocument(doc, &r)

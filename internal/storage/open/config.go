@@ -7,8 +7,12 @@ import (
 	"strings"
 
 	"go.opentelemetry.io/collector/config/configopaque"
+	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/confmap"
 
+	"github.com/activitylog/otelcol-activitylog/internal/storage/clickhouse"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/mongodb"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/scylla"
 	"github.com/activitylog/otelcol-activitylog/internal/storage/sqldb"
 )
 
@@ -19,19 +23,45 @@ type Config struct {
 	Driver string `mapstructure:"driver"`
 	// SQLite is a file of this machine.
 	SQLite sqldb.SQLiteConfig `mapstructure:"sqlite"`
+	// Postgres is a schema on a PostgreSQL server.
+	Postgres sqldb.PostgresConfig `mapstructure:"postgres"`
+	// MySQL is a database on a MySQL or MariaDB server.
+	MySQL sqldb.MySQLConfig `mapstructure:"mysql"`
+	// ClickHouse is a database on a ClickHouse server.
+	ClickHouse configoptional.Optional[clickhouse.Config] `mapstructure:"clickhouse"`
+	// MongoDB is a database on a MongoDB server.
+	MongoDB configoptional.Optional[mongodb.Config] `mapstructure:"mongodb"`
+	// Scylla is a keyspace of ScyllaDB or Cassandra.
+	Scylla configoptional.Optional[scylla.Config] `mapstructure:"scylla"`
 }
 
 // NewDefaultConfig gives SQLite in ./data, and the defaults of every block.
 func NewDefaultConfig() Config {
 	sql := sqldb.NewDefaultConfig()
-	return Config{Driver: sql.Driver, SQLite: sql.SQLite}
+	return Config{
+		Driver: sql.Driver, SQLite: sql.SQLite, Postgres: sql.Postgres, MySQL: sql.MySQL,
+		ClickHouse: configoptional.Default(clickhouse.NewDefaultConfig()),
+		MongoDB:    configoptional.Default(mongodb.NewDefaultConfig()),
+		Scylla:     configoptional.Default(scylla.NewDefaultConfig()),
+	}
 }
 
+// The names of the drivers that have a package of their own; sqldb names the others.
+const (
+	driverClickHouse = "clickhouse"
+	driverMongoDB    = mongodb.Driver
+	driverScylla     = scylla.Driver
+)
+
 // Drivers lists the names that `driver` takes.
-func Drivers() []string { return []string{sqldb.DriverSQLite} }
+func Drivers() []string {
+	return []string{sqldb.DriverSQLite, sqldb.DriverPostgres, sqldb.DriverMySQL, driverClickHouse, driverMongoDB, driverScylla}
+}
 
 // Exporters lists the types of the exporters whose databases are opened here.
-func Exporters() []string { return []string{"auditsql"} }
+func Exporters() []string {
+	return []string{"auditsql", "auditclickhouse", "auditmongo", "auditscylla"}
+}
 
 // FromExporter reads the database of an exporter, by its type, from its part of
 // a collector's configuration, where the driver's keys stand beside those of
@@ -42,17 +72,27 @@ func FromExporter(kind string, conf *confmap.Conf) (Config, error) {
 	switch kind {
 	case "auditsql":
 		into = &c // the same keys
+	case "auditclickhouse":
+		c.Driver, into = driverClickHouse, c.ClickHouse.GetOrInsertDefault()
+	case "auditmongo":
+		c.Driver, into = driverMongoDB, c.MongoDB.GetOrInsertDefault()
+	case "auditscylla":
+		c.Driver, into = driverScylla, c.Scylla.GetOrInsertDefault()
 	default:
 		return c, fmt.Errorf("%s is no exporter of this project; they are %s", kind, strings.Join(Exporters(), ", "))
 	}
 	return c, conf.Unmarshal(into, confmap.WithIgnoreUnused())
 }
 
-// Validate joins every problem of the chosen driver and names the key.
+// Validate joins every problem of the chosen driver and names the key. The
+// collector validates a block of its own (configoptional) by itself.
 func (c *Config) Validate() error {
 	d, err := c.database()
 	if err != nil {
 		return err
+	}
+	if d.validated {
+		return nil
 	}
 	return d.config.Validate()
 }

@@ -17,7 +17,10 @@ import (
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/clickhouse"
 	"github.com/activitylog/otelcol-activitylog/internal/storage/handle"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/mongodb"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/scylla"
 	"github.com/activitylog/otelcol-activitylog/internal/storage/sqldb"
 )
 
@@ -26,30 +29,71 @@ type Options = storage.Options
 
 // database is the chosen driver with its configuration.
 type database struct {
-	config interface {
-		Validate() error
-		Identity() string
-	}
-	open  handle.Open
-	print func(io.Writer) error
+	config    config
+	validated bool // by the collector, with the block
+	open      handle.Open
+	print     func(io.Writer) error
 
 	dsn          *configopaque.String // nil without a server
 	dsnFile      *string
 	createSchema *bool // nil when the schema is always the store's own
 }
 
-// database gives the chosen driver. It is the one list of drivers.
+type config interface {
+	Validate() error
+	Identity() string
+}
+
+// database gives the chosen driver. It is the one list of drivers. A block that
+// is not written is taken with its defaults.
 func (c *Config) database() (*database, error) {
 	switch c.Driver {
 	case sqldb.DriverSQLite:
-		sql := sqldb.Config{Driver: c.Driver, SQLite: c.SQLite}
+		return c.sql(), nil
+	case sqldb.DriverPostgres:
+		return c.sql().on(&c.Postgres.ServerConfig), nil
+	case sqldb.DriverMySQL:
+		return c.sql().on(&c.MySQL.ServerConfig), nil
+	case driverClickHouse:
+		validated, cfg := c.ClickHouse.HasValue(), c.ClickHouse.GetOrInsertDefault()
 		return &database{
-			config: &sql,
-			open:   func(ctx context.Context, opts Options) (storage.Store, error) { return sqldb.Open(ctx, sql, opts) },
-			print:  func(w io.Writer) error { return sqldb.Print(sql, w) },
+			config: cfg, validated: validated, dsn: &cfg.DSN, dsnFile: &cfg.DSNFile, createSchema: &cfg.CreateSchema,
+			open: func(ctx context.Context, opts Options) (storage.Store, error) {
+				return clickhouse.Open(ctx, *cfg, opts)
+			},
+			print: func(w io.Writer) error { return clickhouse.Print(*cfg, w) },
+		}, nil
+	case driverMongoDB:
+		validated, cfg := c.MongoDB.HasValue(), c.MongoDB.GetOrInsertDefault()
+		return &database{
+			config: cfg, validated: validated, dsn: &cfg.DSN, dsnFile: &cfg.DSNFile, createSchema: &cfg.CreateSchema,
+			open:  func(ctx context.Context, opts Options) (storage.Store, error) { return mongodb.Open(ctx, *cfg, opts) },
+			print: func(w io.Writer) error { return mongodb.Print(*cfg, w) },
+		}, nil
+	case driverScylla:
+		validated, cfg := c.Scylla.HasValue(), c.Scylla.GetOrInsertDefault()
+		return &database{
+			config: cfg, validated: validated, dsn: &cfg.DSN, dsnFile: &cfg.DSNFile, createSchema: &cfg.CreateSchema,
+			open:  func(ctx context.Context, opts Options) (storage.Store, error) { return scylla.Open(ctx, *cfg, opts) },
+			print: func(w io.Writer) error { return scylla.Print(*cfg, w) },
 		}, nil
 	}
 	return nil, c.unknown()
+}
+
+func (c *Config) sql() *database {
+	sql := &sqldb.Config{Driver: c.Driver, SQLite: c.SQLite, Postgres: c.Postgres, MySQL: c.MySQL}
+	return &database{
+		config: sql,
+		open:   func(ctx context.Context, opts Options) (storage.Store, error) { return sqldb.Open(ctx, *sql, opts) },
+		print:  func(w io.Writer) error { return sqldb.Print(*sql, w) },
+	}
+}
+
+// on names the server's keys.
+func (d *database) on(server *sqldb.ServerConfig) *database {
+	d.dsn, d.dsnFile, d.createSchema = &server.DSN, &server.DSNFile, &server.CreateSchema
+	return d
 }
 
 // Store opens the store of the configuration. A writing store is not migrated.

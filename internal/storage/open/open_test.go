@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/config/configopaque"
 	"go.opentelemetry.io/collector/confmap"
 	"go.uber.org/goleak"
 
@@ -14,21 +15,65 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func chosen(driver string) Config {
+// dsns have a password, which must not be seen again.
+var dsns = map[string]configopaque.String{
+	"sqlite":     "",
+	"postgres":   "postgres://writer:s3cret@db.example:5433/audit",
+	"mysql":      "writer:s3cret@tcp(db.example:3307)/audit",
+	"clickhouse": "https://writer:s3cret@db.example:8443/audit",
+	"mongodb":    "mongodb://writer:s3cret@db.example:27018/audit",
+	"scylla":     "scylla://writer:s3cret@db.example:9043/audit?datacenter=dc1",
+}
+
+func chosen(t *testing.T, driver string) Config {
+	t.Helper()
 	c := NewDefaultConfig()
 	c.Driver = driver
+	if dsns[driver] != "" {
+		require.NoError(t, c.SetDSN(dsns[driver], ""))
+	}
 	return c
 }
 
-// TestEveryDriverPrintsItsSchema: without opening anything, and with its name in the identity.
-func TestEveryDriverPrintsItsSchema(t *testing.T) {
+// TestEveryDriver: it prints its schema without opening anything, it has an
+// identity without a password, and it is validated.
+func TestEveryDriver(t *testing.T) {
 	for _, driver := range Drivers() {
-		c := chosen(driver)
+		require.Contains(t, dsns, driver, "a new driver belongs into this table")
+		c := chosen(t, driver)
+		require.NoError(t, confmap.Validate(&c), driver)
 		var out bytes.Buffer
 		require.NoError(t, Print(c, &out), driver)
-		assert.Contains(t, out.String(), "activity", driver)
-		assert.Contains(t, c.Identity(), driver)
+		assert.Regexp(t, `(?i)create (table|collection)|"create"`, out.String(), driver)
+		assert.Regexp(t, "^"+driver+":.+", c.Identity())
+		assert.NotContains(t, c.Identity()+out.String(), "s3cret", driver)
+		if driver == "sqlite" {
+			assert.Equal(t, "./data", c.Folder())
+			continue
+		}
+		assert.Contains(t, c.Identity(), "db.example:")
+		assert.Empty(t, c.Folder(), driver)
+		other := chosen(t, driver)
+		require.NoError(t, other.SetDSN(dsns[driver]+"2", ""))
+		if driver != "scylla" { // there the end is the data centre
+			assert.NotEqual(t, c.Identity(), other.Identity())
+		}
+		without := NewDefaultConfig()
+		without.Driver = driver
+		require.ErrorContains(t, confmap.Validate(&without), "dsn", driver)
 	}
+}
+
+// TestOnlyTheChosenBlockCounts: the others have no DSN, and need none.
+func TestOnlyTheChosenBlockCounts(t *testing.T) {
+	c := NewDefaultConfig()
+	require.NoError(t, confmap.NewFromStringMap(map[string]any{
+		"driver": "clickhouse", "clickhouse": map[string]any{"dsn": string(dsns["clickhouse"])},
+	}).Unmarshal(&c))
+	require.NoError(t, confmap.Validate(&c))
+	assert.Equal(t, "clickhouse:db.example:8443/audit", c.Identity())
+	require.NoError(t, confmap.NewFromStringMap(map[string]any{"clickhouse": map[string]any{"compression": "rar"}}).Unmarshal(&c))
+	assert.ErrorContains(t, confmap.Validate(&c), "clickhouse: compression")
 }
 
 func TestEveryExporterIsRead(t *testing.T) {
@@ -42,8 +87,8 @@ func TestEveryExporterIsRead(t *testing.T) {
 }
 
 func TestUnknownDriver(t *testing.T) {
-	c := chosen("oracle")
-	require.ErrorContains(t, confmap.Validate(&c), `driver: "oracle" is not known, the drivers are: sqlite`)
+	c := chosen(t, "oracle")
+	require.ErrorContains(t, confmap.Validate(&c), `driver: "oracle" is not known, the drivers are: sqlite, `)
 	_, err := Store(t.Context(), c, Options{})
 	require.ErrorIs(t, err, activity.ErrInvalid)
 	_, err = NewHandle(t.Context(), c, Options{})
@@ -53,8 +98,7 @@ func TestUnknownDriver(t *testing.T) {
 	assert.Empty(t, c.Identity())
 }
 
-func TestDSN(t *testing.T) {
-	c := chosen("sqlite")
+func TestSQLiteHasNoDSN(t *testing.T) {
+	c := NewDefaultConfig()
 	require.ErrorContains(t, c.SetDSN("x", ""), "no server")
-	assert.Equal(t, "./data", c.Folder())
 }

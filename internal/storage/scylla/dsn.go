@@ -110,7 +110,10 @@ func parseDSN(text string) (*target, error) {
 		t.hosts = append(t.hosts, strings.ToLower(host))
 	}
 	slices.Sort(t.hosts)
-	return t, t.options(query)
+	if err := t.options(query); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 func (t *target) options(query string) error {

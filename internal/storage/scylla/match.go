@@ -43,16 +43,16 @@ func holds(f *activity.Filter, field activity.Field, e *activity.Event) bool {
 	return false
 }
 
-// holdsNumber compares a number. present says whether it is a value; one that
-// is comparable and not present is the 0 of "not known".
-func holdsNumber(f *activity.Filter, n int64, present, comparable bool) bool {
+// holdsNumber compares a number that is known. One that is not present all the
+// same is the 0 that stands for "not known".
+func holdsNumber(f *activity.Filter, n int64, present, known bool) bool {
 	switch f.Op {
 	case activity.OpEqual, activity.OpIn:
-		return comparable && slices.Contains(f.Int, n)
+		return known && slices.Contains(f.Int, n)
 	case activity.OpAtLeast:
-		return comparable && n >= f.Int[0]
+		return known && n >= f.Int[0]
 	case activity.OpAtMost:
-		return comparable && n <= f.Int[0]
+		return known && n <= f.Int[0]
 	case activity.OpIsNull:
 		return !present
 	case activity.OpNotNull:

@@ -278,8 +278,8 @@ func (s *store) checkVersion(ctx context.Context) error {
 			have, compatible, len(all), storage.ErrSchemaTooNew)
 	}
 	if have < len(all) {
-		return fmt.Errorf("the keyspace %s has schema version %d and this binary needs %d: run what auditctl migrate --print shows, or auditctl migrate, "+
-			"as a role that may create tables: %w", s.target.keyspace, have, len(all), storage.ErrSchemaTooOld)
+		return fmt.Errorf("%w: the keyspace %s has schema version %d and this binary needs %d: run what auditctl migrate --print shows, or auditctl migrate, "+
+			"as a role that may create tables", activity.ErrInvalid, s.target.keyspace, have, len(all))
 	}
 	return nil
 }
@@ -320,16 +320,17 @@ func Print(cfg Config, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	text := cfg.createKeyspace(t) + ";\n\n" + strings.Join(versionTables, ";\n\n") + ";\n\n"
+	text := &strings.Builder{}
+	text.WriteString(cfg.createKeyspace(t) + ";\n\n" + strings.Join(versionTables, ";\n\n") + ";\n\n")
 	for _, m := range all {
-		text += fmt.Sprintf("-- version %d, works with %d: %s\n%s;\n\n", m.version, m.compatible, m.title, strings.Join(m.statements, ";\n\n"))
+		fmt.Fprintf(text, "-- version %d, works with %d: %s\n%s;\n\n", m.version, m.compatible, m.title, strings.Join(m.statements, ";\n\n"))
 		if m.version == 1 {
-			text += fmt.Sprintf("INSERT INTO {keyspace}.settings (name, value) VALUES ('shards', %d);\n\n", cfg.shardsToSettle())
+			fmt.Fprintf(text, "INSERT INTO {keyspace}.settings (name, value) VALUES ('shards', %d);\n\n", cfg.shardsToSettle())
 		}
-		text += fmt.Sprintf("INSERT INTO {keyspace}.schema_version (one, version, compatible, title) VALUES (0, %d, %d, '%s');\n\n",
+		fmt.Fprintf(text, "INSERT INTO {keyspace}.schema_version (one, version, compatible, title) VALUES (0, %d, %d, '%s');\n\n",
 			m.version, m.compatible, m.title)
 	}
-	if _, err := io.WriteString(w, strings.ReplaceAll(text, keyspaceMark, t.keyspace)); err != nil {
+	if _, err := io.WriteString(w, strings.ReplaceAll(text.String(), keyspaceMark, t.keyspace)); err != nil {
 		return fmt.Errorf("print the schema: %w", err)
 	}
 	return nil

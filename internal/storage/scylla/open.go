@@ -34,6 +34,7 @@ type store struct {
 	writer int64 // tells the acceptances of this process from others
 	// lastStored belongs to the goroutine that commits.
 	lastStored int64
+	maxTested  int // events on which one page tests conditions
 
 	settled sync.Mutex
 	shards  int // of the keyspace; 0 until it was read
@@ -55,7 +56,7 @@ func Open(ctx context.Context, cfg Config, opts Options) (storage.Store, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", activity.ErrInvalid, err)
 	}
-	s := &store{cfg: cfg, target: t, cql: newStatements(t.keyspace), now: opts.Now}
+	s := &store{cfg: cfg, target: t, cql: newStatements(t.keyspace), now: opts.Now, maxTested: maxTested}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -77,7 +78,7 @@ func Open(ctx context.Context, cfg Config, opts Options) (storage.Store, error) 
 func newWriterID() int64 {
 	var b [8]byte
 	_, _ = rand.Read(b[:])                           // never fails, says its documentation
-	return int64(binary.BigEndian.Uint64(b[:]) >> 1) //nolint:gosec // 63 bits
+	return int64(binary.BigEndian.Uint64(b[:]) >> 1) // 63 bits
 }
 
 const reconnectEvery = 2 * time.Second
@@ -103,7 +104,7 @@ func (s *store) connect(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: tls: %w", activity.ErrInvalid, err)
 	}
-	if secure != nil { // nil = insecure
+	if secure != nil { // it is nil when tls says insecure
 		c.SslOpts = sslOptions(secure)
 	}
 	fallback := gocql.RoundRobinHostPolicy()

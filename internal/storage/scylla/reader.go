@@ -73,7 +73,7 @@ func (s *store) page(ctx context.Context, scope activity.Scope, q *activity.Quer
 		return activity.Page{}, err
 	}
 	if len(q.Filters) > 0 {
-		x.limit = maxTested
+		x.limit = s.maxTested
 	}
 	var found []activity.Event
 	var stop *activity.Position

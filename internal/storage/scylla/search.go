@@ -54,7 +54,10 @@ func (s *store) newSearch(ctx context.Context, scope activity.Scope, q *activity
 	x := &search{store: s, query: q}
 	descending := q.Order.Ascending() == q.Backward
 	if ids, ok := drivingValues(q, activity.FieldID, activity.MaxIn); ok {
-		return x, x.findIDs(ctx, scope, ids, descending)
+		if err := x.findIDs(ctx, scope, ids, descending); err != nil {
+			return nil, err
+		}
+		return x, nil
 	}
 	x.walk = &walk{store: s, descending: descending, span: spanOf(q, descending), page: max(q.Limit, 100), entries: &entries{store: s}}
 	if q.Budget > 0 {

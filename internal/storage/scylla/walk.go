@@ -19,6 +19,9 @@ const (
 	maxSources = 20_000
 	// maxStreams bounds the partitions of one hour that are merged.
 	maxStreams = 20_000
+	// leastHours are read whatever the deadline, or a search that continues would
+	// not get on: the first may be the one that an edge belongs to.
+	leastHours = 2
 	// bucketPage is how many entries of the catalogue are read at a time.
 	bucketPage = 100
 )
@@ -80,7 +83,7 @@ type walk struct {
 	deadline   time.Time // zero = none
 	page       int       // rows that a stream reads at a time
 
-	begun   bool
+	hours   int   // read so far
 	hour    int64 // being read
 	merger  merger
 	entries *entries // what the partitions hold
@@ -151,11 +154,11 @@ func (w *walk) nextHour(ctx context.Context) (more bool, err error) {
 	if !found {
 		return false, nil
 	}
-	if w.begun && w.spent() { // but every search gets one hour further
+	if w.hours >= leastHours && w.spent() {
 		w.stop = w.edge()
 		return false, nil
 	}
-	w.begun = true
+	w.hours++
 	var buckets []bucket
 	for _, s := range w.sources {
 		for s.more && s.next.hour == w.hour {

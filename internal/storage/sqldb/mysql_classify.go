@@ -1,11 +1,14 @@
 package sqldb
 
 import (
+	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -38,6 +41,10 @@ var mysqlErrors = map[uint16]error{
 	1146: errNoTable,
 }
 
+// unnamedError is what the server says of a large value that was sent by itself,
+// and of much else.
+const unnamedError = 1105
+
 // classify adds the sentinel that tells the caller what may be done about an
 // error of the database. What is not about the content of a row is retryable:
 // no event is at fault, and an operator can put it right (a full disk, a lost
@@ -45,10 +52,13 @@ var mysqlErrors = map[uint16]error{
 func (d *mysqlDialect) classify(err error) error {
 	var e *mysql.MySQLError
 	switch {
-	case err == nil:
-		return nil
+	case err == nil, errors.Is(err, storage.ErrRetryable), errors.Is(err, storage.ErrContent):
+		return err
 	case errors.As(err, &e):
 		kind := mysqlErrors[e.Number]
+		if e.Number == unnamedError && strings.Contains(e.Message, "max_allowed_packet") {
+			kind = storage.ErrContent
+		}
 		switch {
 		case kind == nil:
 			return fmt.Errorf("%w: %w", storage.ErrRetryable, err)
@@ -58,7 +68,7 @@ func (d *mysqlDialect) classify(err error) error {
 		return fmt.Errorf("%w: %w: %w", kind, storage.ErrRetryable, err)
 	case errors.Is(err, mysql.ErrPktTooLarge):
 		return fmt.Errorf("%w: %w", storage.ErrContent, err)
-	case d.lost(err):
+	case d.lost(err), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%w: %w", storage.ErrRetryable, err)
 	}
 	return err
@@ -79,6 +89,7 @@ func (*mysqlDialect) lost(err error) bool {
 		return mysqlEnded[e.Number]
 	}
 	var n net.Error
-	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, mysql.ErrMalformPkt) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &n)
+	return errors.As(err, &n) && !errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, mysql.ErrMalformPkt) ||
+		errors.Is(err, sql.ErrConnDone) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }

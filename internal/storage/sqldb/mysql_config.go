@@ -59,16 +59,19 @@ func (c *MySQLConfig) connection(ctx context.Context, dsn string) (*mysql.Config
 	if err != nil {
 		return nil, errors.New("mysql::dsn: it cannot be read; write user:password@tcp(host:3306)/database")
 	}
-	switch {
-	case cc.DBName == "":
+	if cc.DBName == "" {
 		return nil, errors.New("mysql::dsn: it names no database; write user:password@tcp(host:3306)/database")
-	case cc.MultiStatements, cc.InterpolateParams, cc.AllowAllFiles, cc.AllowOldPasswords, cc.AllowFallbackToPlaintext:
+	}
+	if err := c.secure(ctx, cc); err != nil {
+		return nil, err
+	}
+	if cc.MultiStatements || cc.InterpolateParams || cc.AllowAllFiles || cc.AllowOldPasswords || cc.AllowFallbackToPlaintext {
 		return nil, errors.New("mysql::dsn: multiStatements, interpolateParams, allowAllFiles, allowOldPasswords and allowFallbackToPlaintext are not taken")
 	}
 	cc.Timeout = c.ConnectTimeout
 	cc.MaxAllowedPacket = 0 // ask the server
 	cc.Logger = &mysql.NopLogger{}
-	return cc, c.secure(ctx, cc)
+	return cc, nil
 }
 
 // secure puts the tls block in the place of the driver's default, which is a

@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 	"go.uber.org/zap"
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
 
 // Settings of every session. Strict mode makes the server refuse what it cannot
@@ -119,37 +121,59 @@ func mysqlParts(ctx context.Context, cfg *MySQLConfig, opts *Options) (p parts, 
 // one value.
 const minPacket = 4 << 20
 
-// checkMySQL refuses a server that may lose what it has acknowledged, or
-// that cuts what it cannot hold.
+// mysqlSettings are what a server says of itself, each as text.
+type mysqlSettings struct {
+	mode, flush, binlog, sync, doublewrite string
+	packet                                 int64
+}
+
+// checkMySQL refuses a server that may lose what it has acknowledged, or that
+// cuts what it cannot hold.
 func checkMySQL(ctx context.Context, db *sql.DB, cfg *MySQLConfig, logger *zap.Logger) error {
-	var mode, flush, binlog, sync, doublewrite string
-	var packet int64
+	var s mysqlSettings
 	row := db.QueryRowContext(ctx, "SELECT @@sql_mode, @@innodb_flush_log_at_trx_commit, @@log_bin, @@sync_binlog, @@innodb_doublewrite, @@max_allowed_packet")
-	if err := row.Scan(&mode, &flush, &binlog, &sync, &doublewrite, &packet); err != nil {
+	if err := row.Scan(&s.mode, &s.flush, &s.binlog, &s.sync, &s.doublewrite, &s.packet); err != nil {
 		return fmt.Errorf("ask for the settings of the server: %w", err)
 	}
-	if !strings.Contains(mode, "STRICT_ALL_TABLES") {
-		return fmt.Errorf("sql_mode of the session is %q and must have STRICT_ALL_TABLES, which it was set to: is there a proxy that shares sessions?", mode)
+	if err := s.unusable(); err != nil {
+		return err
 	}
-	if packet < minPacket {
-		return fmt.Errorf("max_allowed_packet is %d: set it to %d or more, an event may have a megabyte", packet, minPacket)
-	}
-	var lossy []string
-	if flush != "1" && flush != "3" { // 3 is MariaDB's: as 1, and one fsync more
-		lossy = append(lossy, "innodb_flush_log_at_trx_commit is "+flush+", want 1")
-	}
-	if binlog == "1" && sync != "1" {
-		lossy = append(lossy, "log_bin is on and sync_binlog is "+sync+", want 1")
-	}
+	lossy := s.lossy()
 	if len(lossy) > 0 && !cfg.AllowNonDurable {
-		return fmt.Errorf("the server may lose commits that it has acknowledged: %s; change the server, or set mysql::allow_non_durable_commits: true",
-			strings.Join(lossy, "; "))
+		return fmt.Errorf("%w: the server may lose commits that it has acknowledged: %s; change the server, or set mysql::allow_non_durable_commits: true",
+			activity.ErrInvalid, strings.Join(lossy, "; "))
 	}
 	for _, l := range lossy {
 		logger.Warn("The database may lose acknowledged events when it is killed or the power goes", zap.String("setting", l))
 	}
-	if doublewrite == "0" || strings.EqualFold(doublewrite, "off") {
+	if off(s.doublewrite) {
 		logger.Warn("innodb_doublewrite is off: a page half written when the power goes is lost, unless the storage writes pages whole")
 	}
 	return nil
+}
+
+func off(setting string) bool { return setting == "0" || strings.EqualFold(setting, "off") }
+
+func (s *mysqlSettings) unusable() error {
+	if !strings.Contains(s.mode, "STRICT_ALL_TABLES") {
+		return fmt.Errorf("%w: sql_mode of the session is %q and must have STRICT_ALL_TABLES, to which it was set: is there a proxy that shares sessions?",
+			activity.ErrInvalid, s.mode)
+	}
+	if s.packet < minPacket {
+		return fmt.Errorf("%w: max_allowed_packet of the server is %d: set it to %d or more, an event may have a megabyte", activity.ErrInvalid, s.packet, minPacket)
+	}
+	return nil
+}
+
+// lossy names the settings by which a commit is not on the disk when it is
+// acknowledged.
+func (s *mysqlSettings) lossy() (out []string) {
+	if s.flush != "1" && s.flush != "3" { // 3 is MariaDB's: as 1, and one fsync more
+		out = append(out, "innodb_flush_log_at_trx_commit is "+s.flush+", want 1")
+	}
+	// With a binary log, recovery rolls back what the log has lost.
+	if !off(s.binlog) && s.sync != "1" {
+		out = append(out, "log_bin is on and sync_binlog is "+s.sync+", want 1")
+	}
+	return out
 }

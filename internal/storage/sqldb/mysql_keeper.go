@@ -24,7 +24,8 @@ type mysqlKeeper struct {
 	logger  *zap.Logger
 
 	catalogue  catalogue
-	change     int64 // of the catalogue
+	change     int64 // of the catalogue; -1 = read it again
+	looked     time.Time
 	lastStored int64
 	// columns that any event so far has had a value for; see mysqlBatch.
 	columns uint64
@@ -37,8 +38,7 @@ var _ keeper = (*mysqlKeeper)(nil)
 // load reads the catalogue, and corrects it when an administrator has changed
 // partitions or a collector stopped between changing them and saying so.
 func (k *mysqlKeeper) load(ctx context.Context, c *session) (err error) {
-	k.change = -1 // read again under the lock
-	if k.catalogue, err = k.dialect.catalogue(ctx, c); err != nil {
+	if err := k.look(ctx, c); err != nil {
 		return err
 	}
 	real, err := k.dialect.partitions(ctx, c.conn)
@@ -47,6 +47,17 @@ func (k *mysqlKeeper) load(ctx context.Context, c *session) (err error) {
 	}
 	return k.dialect.alone(ctx, c.conn, func() error { return k.dialect.publish(ctx, c.conn) })
 }
+
+// look reads the catalogue outside of the lock.
+func (k *mysqlKeeper) look(ctx context.Context, c *session) (err error) {
+	k.catalogue, err = k.dialect.catalogue(ctx, c)
+	k.change, k.looked = -1, k.now()
+	return err
+}
+
+// lookPause is how long prepare believes the catalogue. A month that was
+// dropped meanwhile is not made again: its events go to the range around it.
+const lookPause = time.Minute
 
 // partitionPause is how long no partition is tried to be made after one could
 // not be: every try holds events up behind the lock of the table.
@@ -59,6 +70,11 @@ func (k *mysqlKeeper) prepare(ctx context.Context, c *session, events []activity
 	now := k.now()
 	if !k.config.CreateSchema || now.Before(k.notBefore) {
 		return nil
+	}
+	if d := now.Sub(k.looked); d < 0 || d > lookPause {
+		if err := k.look(ctx, c); err != nil {
+			return err
+		}
 	}
 	ends := k.missing(now.UnixNano(), events)
 	if len(ends) == 0 {
@@ -74,8 +90,7 @@ func (k *mysqlKeeper) prepare(ctx context.Context, c *session, events []activity
 		return nil
 	}
 	k.logger.Info("Partitions were made", zap.Int("ends", len(ends)))
-	k.change = -1
-	return nil
+	return k.look(ctx, c)
 }
 
 // missing gives the month ends at which an empty range has to be cut.

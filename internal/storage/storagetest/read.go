@@ -79,12 +79,33 @@ var readCases = []testCase{
 				}
 				name := fmt.Sprintf("%s op %d %v %v", field, f.Op, f.Text, f.Int)
 				assert.Equal(t, ids(selected(all, &q)), ids(p.Events), name)
+				assert.Equal(t, ids(p.Events), ids(s.scan(t, everything, activity.Query{Filters: q.Filters, Order: activity.NewestFirst})), "scan: %s", name)
 				n, err := s.Count(context.Background(), everything, q, 1000)
 				if supported(t, s.Capabilities().Count, err) {
 					assert.Equal(t, activity.Count{N: int64(len(p.Events)), Exact: true}, n, name)
 				}
 			}
 		}
+	}},
+	{"an event by its whole key", func(t *testing.T, s *env) {
+		t.Helper()
+		e, later := newEvent(3), newEvent(3)
+		later.Datetime += int64(time.Minute)
+		seal(&later, 4)
+		s.write(t, e, later, newEvent(4))
+		q := activity.Query{From: e.Datetime, To: e.Datetime, Limit: 2, Filters: []activity.Filter{
+			{Fields: []activity.Field{activity.FieldID}, Op: activity.OpEqual, Text: []string{e.ID.String()}},
+		}}
+		want := []string{ids([]activity.Event{e})[0]}
+		p, ok := s.page(t, activity.Tenants(e.TenantID), q)
+		require.True(t, ok)
+		require.Equal(t, want, ids(p.Events))
+		assert.Equal(t, e.Datetime, p.Events[0].Datetime)
+		got := s.scan(t, activity.Tenants(e.TenantID), q)
+		require.Equal(t, want, ids(got))
+		assert.Equal(t, e.Datetime, got[0].Datetime)
+		p, _ = s.page(t, activity.Tenants("another"), q)
+		assert.Empty(t, p.Events)
 	}},
 	{"every order, kinds, times and a search over fields", func(t *testing.T, s *env) {
 		t.Helper()

@@ -70,8 +70,8 @@ CREATE TABLE IF NOT EXISTS activity_events (
     flags                 Int64 CODEC(T64, ZSTD(1)),
     truncated_fields      LowCardinality(String),
     schema_version        Int64 CODEC(T64, ZSTD(1)),
-    integrity_hash        String CODEC(NONE),
-    integrity_salts       String CODEC(NONE),
+    integrity_hash        String CODEC(LZ4),
+    integrity_salts       String CODEC(LZ4),
     integrity_commitments String CODEC(LZ4),
     INDEX by_id      id        TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX by_user    user_id   TYPE bloom_filter(0.01) GRANULARITY 1,
@@ -82,4 +82,4 @@ CREATE TABLE IF NOT EXISTS activity_events (
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(fromUnixTimestamp64Nano(datetime_ns, 'UTC'))
 ORDER BY (tenant_id, kind, datetime_ns, id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS index_granularity = 1024, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 67108864;

@@ -1,0 +1,49 @@
+package auditscyllaexporter
+
+import (
+	"context"
+	"fmt"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/exporter"
+
+	"github.com/activitylog/otelcol-activitylog/exporter/auditscyllaexporter/internal/metadata"
+	"github.com/activitylog/otelcol-activitylog/internal/auditexport"
+	"github.com/activitylog/otelcol-activitylog/internal/storage"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/scylla"
+)
+
+// NewFactory makes the factory of the auditscylla exporter.
+func NewFactory() exporter.Factory {
+	return exporter.NewFactory(
+		metadata.Type,
+		createDefaultConfig,
+		exporter.WithLogs(createLogs, metadata.LogsStability),
+	)
+}
+
+func createLogs(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Logs, error) {
+	c := cfg.(*Config)
+	telemetry, err := metadata.NewTelemetryBuilder(set.TelemetrySettings)
+	if err != nil {
+		return nil, fmt.Errorf("auditscylla: make metrics: %w", err)
+	}
+	return auditexport.New(ctx, set, cfg, auditexport.Settings{
+		Delivery: c.Delivery,
+		Identity: c.Database.Identity(),
+		Open: func(ctx context.Context, opts storage.Options) (storage.Store, error) {
+			return scylla.Open(ctx, c.Database, opts)
+		},
+		Instruments: auditexport.Instruments{
+			CommitDuration:     telemetry.ExporterAuditscyllaCommitDuration,
+			WriteEvents:        telemetry.ExporterAuditscyllaWriteEvents,
+			PendingEvents:      telemetry.ExporterAuditscyllaPendingEvents,
+			WrittenEvents:      telemetry.ExporterAuditscyllaWrittenEvents,
+			DuplicateEvents:    telemetry.ExporterAuditscyllaDuplicateEvents,
+			ConflictEvents:     telemetry.ExporterAuditscyllaConflictEvents,
+			DeadLetterEvents:   telemetry.ExporterAuditscyllaDeadLetterEvents,
+			DeadLettersExpired: telemetry.ExporterAuditscyllaDeadLettersExpired,
+		},
+		Shutdown: telemetry.Shutdown,
+	})
+}
