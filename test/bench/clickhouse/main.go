@@ -14,6 +14,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/activitylog/otelcol-activitylog/test/bench/chserver"
 )
 
 type settings struct {
@@ -48,11 +50,11 @@ func run(ctx context.Context, s *settings) error {
 	if s.dsn == "" {
 		return errors.New("ACTIVITYLOG_TEST_CLICKHOUSE_DSN names no server: run make bench-clickhouse")
 	}
-	db, err := newServer(s.dsn)
+	db, err := chserver.New(s.dsn)
 	if err != nil {
 		return err
 	}
-	version, err := db.value(ctx, "SELECT version()")
+	version, err := db.Value(ctx, "SELECT version()")
 	if err != nil {
 		return fmt.Errorf("ask the server: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/activitylog/otelcol-activitylog/internal/loadgen/client"
+	"github.com/activitylog/otelcol-activitylog/test/bench/chserver"
 	"github.com/activitylog/otelcol-activitylog/test/bench/process"
 )
 
@@ -41,11 +42,9 @@ const (
 )
 
 // measure runs one candidate against an empty database.
-func measure(ctx context.Context, s *settings, db *server, c *candidate, batch int) (m measurement, err error) {
-	for _, statement := range []string{"DROP DATABASE IF EXISTS " + database, "CREATE DATABASE " + database} {
-		if _, err := db.value(ctx, statement); err != nil {
-			return m, fmt.Errorf("%s: %w", statement, err)
-		}
+func measure(ctx context.Context, s *settings, db *chserver.Server, c *candidate, batch int) (m measurement, err error) {
+	if err := db.Fresh(ctx, database); err != nil {
+		return m, err
 	}
 	dir, err := os.MkdirTemp(os.Getenv("BENCH_DIR"), "bench-")
 	if err != nil {
@@ -61,7 +60,7 @@ func measure(ctx context.Context, s *settings, db *server, c *candidate, batch i
 		return m, err
 	}
 	file := filepath.Join(dir, "collector.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, c.config, otlp, health, db.dsn(database), dir), 0o600); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, c.config, otlp, health, db.DSN(database), dir), 0o600); err != nil {
 		return m, fmt.Errorf("write the configuration: %w", err)
 	}
 	binary := s.peer
@@ -80,7 +79,7 @@ func measure(ctx context.Context, s *settings, db *server, c *candidate, batch i
 	return m, err
 }
 
-func (m *measurement) take(ctx context.Context, s *settings, db *server, c *candidate, p *process.Process, otlp string, batch int) error {
+func (m *measurement) take(ctx context.Context, s *settings, db *chserver.Server, c *candidate, p *process.Process, otlp string, batch int) error {
 	before, err := p.CPU()
 	if err != nil {
 		return err
@@ -117,10 +116,10 @@ func (m *measurement) take(ctx context.Context, s *settings, db *server, c *cand
 
 // drained waits until every acknowledged row is there, or no further one comes
 // for ten seconds; it gives the time of the last.
-func (m *measurement) drained(ctx context.Context, db *server, c *candidate) (time.Time, error) {
+func (m *measurement) drained(ctx context.Context, db *chserver.Server, c *candidate) (time.Time, error) {
 	last := time.Now()
 	for deadline := last.Add(drainTime); time.Now().Before(deadline); {
-		n, err := db.numbers(ctx, "SELECT count() FROM "+database+"."+c.table)
+		n, err := db.Numbers(ctx, "SELECT count() FROM "+database+"."+c.table)
 		if err != nil {
 			return last, err
 		}
@@ -140,11 +139,11 @@ func (m *measurement) drained(ctx context.Context, db *server, c *candidate) (ti
 }
 
 // size merges the table and gives its bytes an event.
-func (m *measurement) size(ctx context.Context, db *server, c *candidate) error {
-	if _, err := db.value(ctx, "OPTIMIZE TABLE "+database+"."+c.table+" FINAL"); err != nil {
+func (m *measurement) size(ctx context.Context, db *chserver.Server, c *candidate) error {
+	if _, err := db.Value(ctx, "OPTIMIZE TABLE "+database+"."+c.table+" FINAL"); err != nil {
 		return err
 	}
-	n, err := db.numbers(ctx, "SELECT sum(bytes_on_disk), sum(rows) FROM system.parts WHERE active AND database = '"+
+	n, err := db.Numbers(ctx, "SELECT sum(bytes_on_disk), sum(rows) FROM system.parts WHERE active AND database = '"+
 		database+"' AND table = '"+c.table+"'")
 	if err != nil {
 		return err

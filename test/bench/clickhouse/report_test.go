@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/activitylog/otelcol-activitylog/internal/loadgen/client"
+	"github.com/activitylog/otelcol-activitylog/test/bench/chserver"
 )
 
 func TestReportGivesMedians(t *testing.T) {
@@ -22,9 +23,9 @@ func TestReportGivesMedians(t *testing.T) {
 }
 
 func TestServerKeepsTheCredentialsOfTheDSN(t *testing.T) {
-	s, err := newServer("http://u:p@127.0.0.1:8123/other?x=1")
+	s, err := chserver.New("http://u:p@127.0.0.1:8123/other?x=1")
 	require.NoError(t, err)
-	assert.Equal(t, "http://u:p@127.0.0.1:8123/bench", s.dsn("bench"))
-	_, err = newServer("clickhouse://127.0.0.1:9000")
+	assert.Equal(t, "http://u:p@127.0.0.1:8123/bench", s.DSN("bench"))
+	_, err = chserver.New("clickhouse://127.0.0.1:9000")
 	require.Error(t, err)
 }

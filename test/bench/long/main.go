@@ -18,7 +18,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/activitylog/otelcol-activitylog/internal/storage"
 )
 
 type settings struct {
@@ -108,4 +107,3 @@ func backend(ctx context.Context, s *settings, name, dir string) (out series, er
 	return out, nil
 }
 
-var _ storage.Store // the drivers are measured by their contract

@@ -1,7 +1,10 @@
-package main
+// Package chserver asks a ClickHouse server over its HTTP interface, beside what
+// is measured.
+package chserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,27 +13,28 @@ import (
 	"strings"
 )
 
-// server is the HTTP interface, asked beside the collectors.
-type server struct{ base url.URL }
+// Server is the HTTP interface.
+type Server struct{ base url.URL }
 
-func newServer(dsn string) (*server, error) {
+// New takes a DSN of the HTTP interface.
+func New(dsn string) (*Server, error) {
 	u, err := url.Parse(dsn)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("the DSN must be of the HTTP interface")
+		return nil, errors.New("the DSN must be of the HTTP interface, for example http://127.0.0.1:8123")
 	}
 	u.Path, u.RawQuery = "/", ""
-	return &server{base: *u}, nil
+	return &Server{base: *u}, nil
 }
 
-// dsn is the server with another database.
-func (s *server) dsn(database string) string {
+// DSN is the server with another database.
+func (s *Server) DSN(database string) string {
 	u := s.base
 	u.Path = "/" + database
 	return u.String()
 }
 
-// value runs a statement and gives its answer as text.
-func (s *server) value(ctx context.Context, query string) (string, error) {
+// Value runs a statement and gives its answer as text.
+func (s *Server) Value(ctx context.Context, query string) (string, error) {
 	u := s.base
 	u.User = nil
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), strings.NewReader(query))
@@ -56,9 +60,9 @@ func (s *server) value(ctx context.Context, query string) (string, error) {
 	return strings.TrimSpace(string(b)), nil
 }
 
-// numbers gives the columns of a one-row answer.
-func (s *server) numbers(ctx context.Context, query string) ([]float64, error) {
-	text, err := s.value(ctx, query)
+// Numbers gives the columns of a one-row answer.
+func (s *Server) Numbers(ctx context.Context, query string) ([]float64, error) {
+	text, err := s.Value(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -71,4 +75,14 @@ func (s *server) numbers(ctx context.Context, query string) ([]float64, error) {
 		out = append(out, n)
 	}
 	return out, nil
+}
+
+// Fresh makes a database anew.
+func (s *Server) Fresh(ctx context.Context, database string) error {
+	for _, statement := range []string{"DROP DATABASE IF EXISTS " + database, "CREATE DATABASE " + database} {
+		if _, err := s.Value(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w", statement, err)
+		}
+	}
+	return nil
 }
