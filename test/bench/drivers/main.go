@@ -54,16 +54,20 @@ func main() {
 
 func run(ctx context.Context, out string, count int, benchtime string) error {
 	got := map[string]rates{}
-	for i := range pairs {
-		pkg := pairs[i].pkg
-		if got[pkg] != nil {
-			continue
+	for range count {
+		for i := range pairs {
+			p := &pairs[i]
+			if got[p.pkg] == nil {
+				got[p.pkg] = rates{}
+			}
+			for _, name := range slices.Compact([]string{p.ours, p.bare}) {
+				text, err := goTest(ctx, p.pkg, name, benchtime)
+				if err != nil {
+					return fmt.Errorf("%s: %w: %s", name, err, text)
+				}
+				got[p.pkg].parse(text)
+			}
 		}
-		text, err := goTest(ctx, pkg, count, benchtime)
-		if err != nil {
-			return fmt.Errorf("%s: %w: %s", pkg, err, text)
-		}
-		got[pkg] = parse(text)
 	}
 	text, err := markdown(got, count, benchtime)
 	if err != nil {
@@ -76,22 +80,11 @@ func run(ctx context.Context, out string, count int, benchtime string) error {
 	return err
 }
 
-// goTest runs the benchmarks of a package that are in the table, in turns.
-func goTest(ctx context.Context, pkg string, count int, benchtime string) ([]byte, error) {
-	var names []string
-	for i := range pairs {
-		if p := &pairs[i]; p.pkg == pkg {
-			for _, name := range []string{p.ours, p.bare} {
-				name, _, _ = strings.Cut(name, "/")
-				if !slices.Contains(names, name) {
-					names = append(names, name)
-				}
-			}
-		}
-	}
-	expr := "^(" + strings.Join(names, "|") + ")$/^stored=0$"
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-timeout", "30m", "-bench", expr, //nolint:gosec // constants and numbers
-		"-benchtime", benchtime, "-count", strconv.Itoa(count), "./internal/storage/"+pkg)
+// goTest runs one benchmark.
+func goTest(ctx context.Context, pkg, name, benchtime string) ([]byte, error) {
+	expr := "^" + strings.ReplaceAll(name, "/", "$/^") + "$"
+	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-timeout", "30m", "-bench", expr, //nolint:gosec // constants and a flag
+		"-benchtime", benchtime, "./internal/storage/"+pkg)
 	return cmd.CombinedOutput()
 }
 
@@ -100,8 +93,7 @@ type rates map[string]map[string][]float64
 
 // parse reads the lines of go test: a name, a number of runs, and values with
 // their units.
-func parse(text []byte) rates {
-	out := rates{}
+func (out rates) parse(text []byte) {
 	for line := range strings.Lines(string(text)) {
 		words := strings.Fields(line)
 		if len(words) < 4 || !strings.HasPrefix(words[0], "Benchmark") {
@@ -120,7 +112,6 @@ func parse(text []byte) rates {
 			}
 		}
 	}
-	return out
 }
 
 func markdown(got map[string]rates, count int, benchtime string) ([]byte, error) {
