@@ -17,7 +17,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-
 )
 
 type settings struct {
@@ -106,4 +105,3 @@ func backend(ctx context.Context, s *settings, name, dir string) (out series, er
 	}
 	return out, nil
 }
-
