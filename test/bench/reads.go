@@ -151,7 +151,7 @@ var kinds = []string{"crud", "login", "request", "cors", "system"}
 
 // export reads every event once and watches the collector's memory.
 func export(ctx context.Context, c *collector, r *report) error {
-	before, err := c.rss()
+	before, err := c.RSS()
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func export(ctx context.Context, c *collector, r *report) error {
 			var n int64
 			n, err = io.CopyN(io.Discard, resp.Body, 4<<20)
 			r.exportBytes += n
-			if now, rssErr := c.rss(); rssErr == nil {
+			if now, rssErr := c.RSS(); rssErr == nil {
 				peak = max(peak, now)
 			}
 		}

@@ -25,7 +25,7 @@ func stored(ctx context.Context, s *settings, r *report) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(measureStored(ctx, s, c, r), c.stop())
+		return errors.Join(measureStored(ctx, s, c, r), c.Stop())
 	})
 }
 
