@@ -3,24 +3,60 @@ package enrichprocessor
 import (
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 )
 
 // urlFilter drops requests by their path. A pattern that includes wins.
-type urlFilter struct{ include, exclude []*regexp.Regexp }
+type urlFilter struct{ include, exclude []urlPattern }
+
+// urlPattern is a regular expression. One that only says how a path begins, as
+// most do, is a comparison.
+type urlPattern struct {
+	*regexp.Regexp
+	prefix string // "" when the expression must be run
+}
+
+func newURLPattern(expr string) (urlPattern, error) {
+	re, err := regexp.Compile(expr)
+	if err != nil {
+		return urlPattern{}, fmt.Errorf("enrich: filter: %w", err)
+	}
+	return urlPattern{re, literalPrefix(expr)}, nil
+}
+
+// literalPrefix gives the text of an expression of the form ^text.
+func literalPrefix(expr string) string {
+	tree, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil || tree.Op != syntax.OpConcat || len(tree.Sub) != 2 {
+		return ""
+	}
+	begin, text := tree.Sub[0], tree.Sub[1]
+	if begin.Op != syntax.OpBeginText || text.Op != syntax.OpLiteral || text.Flags&syntax.FoldCase != 0 {
+		return ""
+	}
+	return string(text.Rune)
+}
+
+func (p *urlPattern) matches(path string) bool {
+	if p.prefix != "" {
+		return strings.HasPrefix(path, p.prefix)
+	}
+	return p.MatchString(path)
+}
 
 func newURLFilter(cfg *FilterConfig) (*urlFilter, error) {
 	f := &urlFilter{}
 	for _, list := range []struct {
 		patterns []string
-		into     *[]*regexp.Regexp
+		into     *[]urlPattern
 	}{{cfg.ExcludeURLs, &f.exclude}, {cfg.ExcludeURLsExtra, &f.exclude}, {cfg.IncludeURLs, &f.include}} {
 		for _, p := range list.patterns {
-			re, err := regexp.Compile(p)
+			pattern, err := newURLPattern(p)
 			if err != nil {
-				return nil, fmt.Errorf("enrich: filter: %w", err)
+				return nil, err
 			}
-			*list.into = append(*list.into, re)
+			*list.into = append(*list.into, pattern)
 		}
 	}
 	return f, nil
@@ -28,16 +64,16 @@ func newURLFilter(cfg *FilterConfig) (*urlFilter, error) {
 
 // excludes gives the pattern that drops the path.
 func (f *urlFilter) excludes(path string) (rule string, excluded bool) {
-	for _, re := range f.exclude {
-		if !re.MatchString(path) {
+	for i := range f.exclude {
+		if !f.exclude[i].matches(path) {
 			continue
 		}
-		for _, keep := range f.include {
-			if keep.MatchString(path) {
+		for j := range f.include {
+			if f.include[j].matches(path) {
 				return "", false
 			}
 		}
-		return re.String(), true
+		return f.exclude[i].String(), true
 	}
 	return "", false
 }

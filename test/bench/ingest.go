@@ -28,7 +28,7 @@ func (s shape) name() string { return fmt.Sprintf("batch %d, %d clients", s.batc
 
 // load runs auditload, as its own process, against the collector.
 func load(ctx context.Context, s *settings, c *collector, sh shape) (ingest, error) {
-	before, err := c.cpu()
+	before, err := c.CPU()
 	if err != nil {
 		return ingest{}, err
 	}
@@ -43,7 +43,7 @@ func load(ctx context.Context, s *settings, c *collector, sh shape) (ingest, err
 	if err := json.Unmarshal(out, &in.Report); err != nil {
 		return ingest{}, fmt.Errorf("read auditload's report: %w", err)
 	}
-	after, err := c.cpu()
+	after, err := c.CPU()
 	if err != nil {
 		return ingest{}, err
 	}
@@ -80,7 +80,7 @@ func ingestEmpty(ctx context.Context, s *settings, r *report) error {
 			return err
 		}
 		r.cpu, err = profiled(ctx, s, c)
-		return errors.Join(err, c.stop())
+		return errors.Join(err, c.Stop())
 	})
 }
 
@@ -91,7 +91,7 @@ func oneIngest(ctx context.Context, s *settings, dir string, sh shape, row *inge
 	}
 	in, err := load(ctx, s, c, sh)
 	row.ours = append(row.ours, in)
-	return errors.Join(err, c.stop())
+	return errors.Join(err, c.Stop())
 }
 
 // inFolder runs fn with a folder of its own. BENCH_DIR chooses the file system.

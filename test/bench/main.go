@@ -18,6 +18,7 @@ import (
 type settings struct {
 	collector, auditload string
 	out                  string
+	kept                 string
 	rows                 int
 	rounds               int
 	duration             time.Duration
@@ -30,6 +31,7 @@ func main() {
 	flag.StringVar(&s.collector, "collector", env("OTELCOL_BINARY", "build/otelcol-activitylog"), "the built collector")
 	flag.StringVar(&s.auditload, "auditload", env("AUDITLOAD_BINARY", "build/auditload"), "the built load generator")
 	flag.StringVar(&s.out, "out", "docs/benchmarks/sqlite.md", "where the table goes")
+	flag.StringVar(&s.kept, "reads", "", "measure reading only, on the store kept in this folder; it is filled the first time")
 	flag.IntVar(&s.rows, "rows", 1_000_000, "events stored before the second half")
 	flag.IntVar(&s.rounds, "rounds", 3, "turns of each pair")
 	flag.DurationVar(&s.duration, "duration", 6*time.Second, "length of one measurement")
@@ -50,6 +52,13 @@ func env(name, fallback string) string {
 
 func bench(ctx context.Context, s *settings) error {
 	r := &report{settings: s}
+	if s.kept != "" {
+		if err := keptReads(ctx, s, r); err != nil {
+			return fmt.Errorf("reading: %w", err)
+		}
+		_, err := os.Stdout.Write(r.reads())
+		return err
+	}
 	if err := ingestEmpty(ctx, s, r); err != nil {
 		return fmt.Errorf("writing to an empty store: %w", err)
 	}

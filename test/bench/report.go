@@ -98,6 +98,13 @@ func (r *report) markdown() []byte {
 	for _, name := range slices.Sorted(maps.Keys(r.cpu)) {
 		fmt.Fprintf(&b, "| %s | %.2f |\n", name, r.cpu[name])
 	}
+	b.Write(r.reads())
+	return b.Bytes()
+}
+
+// reads is the part about reading.
+func (r *report) reads() []byte {
+	var b bytes.Buffer
 	b.WriteString("\n## Pages of 100 over REST\n\n| | p50 ms | p99 ms |\n|---|---|---|\n")
 	for _, l := range r.lists {
 		fmt.Fprintf(&b, "| %s | %.2f | %.2f |\n", l.name, l.p50, l.p99)

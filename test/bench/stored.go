@@ -25,11 +25,12 @@ func stored(ctx context.Context, s *settings, r *report) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(measureStored(ctx, s, c, r), c.stop())
+		return errors.Join(measureStored(ctx, s, c, r), c.Stop())
 	})
 }
 
-func measureStored(ctx context.Context, s *settings, c *collector, r *report) error {
+// measureReads measures lists, export and verification.
+func measureReads(ctx context.Context, c *collector, r *report) error {
 	if err := pages(ctx, c, r); err != nil {
 		return fmt.Errorf("list pages: %w", err)
 	}
@@ -38,6 +39,13 @@ func measureStored(ctx context.Context, s *settings, c *collector, r *report) er
 	}
 	if err := verify(ctx, c, r); err != nil {
 		return fmt.Errorf("verify: %w", err)
+	}
+	return nil
+}
+
+func measureStored(ctx context.Context, s *settings, c *collector, r *report) error {
+	if err := measureReads(ctx, c, r); err != nil {
+		return err
 	}
 	for _, sh := range shapes {
 		row := ingestRow{shape: sh}

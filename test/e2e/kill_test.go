@@ -23,18 +23,30 @@ const killCycles = 20
 // TestKill kills the collector with SIGKILL under load, again and again, and
 // then proves that every acknowledged event is stored exactly once.
 func TestKill(t *testing.T) {
-	for profile, config := range map[string]string{"committed": "otelcol-config.yaml", "spooled": "deploy/spooled.yaml"} {
-		for clients, ids := range map[string]string{"with ids": "--with-ids", "without ids": "--no-ids"} {
-			t.Run(profile+"/"+clients, func(t *testing.T) { killUnderLoad(t, config, ids) })
-		}
+	for _, k := range []kill{
+		{"committed/with ids", committedConfig, "http", "--with-ids"},
+		{"committed/without ids", committedConfig, "http", "--no-ids"},
+		{"committed/OTLP over gRPC", committedConfig, "otlp-grpc", "--with-ids"},
+		{"spooled/with ids", spooledConfig, "http", "--with-ids"},
+		{"spooled/without ids", spooledConfig, "http", "--no-ids"},
+		{"spooled/OTLP over HTTP", spooledConfig, "otlp-http", "--no-ids"},
+	} {
+		t.Run(k.name, k.run)
 	}
 }
 
-func killUnderLoad(t *testing.T, config, ids string) {
-	t.Helper()
-	c := startCollector(t, config)
+// The configurations of the two delivery profiles.
+const (
+	committedConfig = "otelcol-config.yaml"
+	spooledConfig   = "deploy/spooled.yaml"
+)
+
+type kill struct{ name, config, protocol, ids string }
+
+func (k *kill) run(t *testing.T) {
+	c := startCollector(t, k.config)
 	acks := filepath.Join(t.TempDir(), "acks")
-	load := startLoad(t, c, acks, ids, time.Hour)
+	load := startLoad(t, c, k.protocol, acks, k.ids, time.Hour)
 	for range killCycles {
 		time.Sleep(time.Duration(150+rand.IntN(350)) * time.Millisecond)
 		c.Kill()
@@ -54,10 +66,11 @@ type load struct {
 	done chan error
 }
 
-func startLoad(t *testing.T, c *collector, acks, ids string, d time.Duration) *load {
+func startLoad(t *testing.T, c *collector, protocol, acks, ids string, d time.Duration) *load {
 	t.Helper()
+	endpoint := map[string]string{"http": "http://" + c.Events, "otlp-http": "http://" + c.OTLPHTTP, "otlp-grpc": c.OTLPGRPC}[protocol]
 	l := &load{logs: &lockedBuffer{}, done: make(chan error, 1)}
-	l.cmd = exec.Command(binary(t, "auditload"), "run", "--endpoint", "http://"+c.Events, "--protocol", "http",
+	l.cmd = exec.Command(binary(t, "auditload"), "run", "--endpoint", endpoint, "--protocol", protocol,
 		"--batch", "20", "--clients", "8", "--duration", d.String(), "--seed", "7", "--retry", ids, "--ack-log", acks)
 	l.cmd.Stdout, l.cmd.Stderr = l.logs, l.logs
 	require.NoError(t, l.cmd.Start())
@@ -115,11 +128,11 @@ func checkAcks(t *testing.T, c *collector, acks string, atLeast int64) {
 
 // TestSIGTERMUnderLoad: what was accepted is answered and stored, exit 0.
 func TestSIGTERMUnderLoad(t *testing.T) {
-	for profile, config := range map[string]string{"committed": "otelcol-config.yaml", "spooled": "deploy/spooled.yaml"} {
+	for profile, config := range map[string]string{"committed": committedConfig, "spooled": spooledConfig} {
 		t.Run(profile, func(t *testing.T) {
 			c := startCollector(t, config)
 			acks := filepath.Join(t.TempDir(), "acks")
-			l := startLoad(t, c, acks, "--with-ids", 3*time.Second)
+			l := startLoad(t, c, "http", acks, "--with-ids", 3*time.Second)
 			time.Sleep(1500 * time.Millisecond)
 			begin := time.Now()
 			c.Stop()

@@ -76,28 +76,52 @@ func (s *store) Count(ctx context.Context, scope activity.Scope, q activity.Quer
 		return activity.Count{Exact: true}, nil
 	}
 	q.Order, q.Backward = activity.OldestFirst, false
-	var n int64
-	var whole bool
+	var out activity.Count
+	key := countKeyOf(scope, &q, limit)
 	err := s.read(ctx, func(c *session) error {
-		x, err := s.newSearch(ctx, c, scope, &q)
+		remembers, err := c.forget(ctx, s.dialect)
 		if err != nil {
 			return err
 		}
-		whole, err = x.eachWindow(ctx, x.countWindow(limit), func(st *stream, part span) (bool, error) {
-			b := &builder{dialect: s.dialect}
-			b.add("SELECT count(*) FROM (")
-			x.residual(x.within(x.from(b, st, "1 AS one"), part))
-			b.add(" LIMIT ", b.arg(limit+1-n), ") AS matches")
-			more, err := c.number(ctx, b)
-			n += more
-			return n <= limit, err
-		})
+		if remembers {
+			if known, ok := c.known.counts[key]; ok {
+				out = known
+				return nil
+			}
+		}
+		var whole bool
+		out, whole, err = s.count(ctx, c, scope, &q, limit)
+		if remembers && err == nil && whole {
+			c.known.counts[key] = out
+		}
 		return err
 	})
 	if err != nil {
 		return activity.Count{}, fmt.Errorf("count: %w", err)
 	}
-	return activity.Count{N: min(n, limit), Exact: whole && n <= limit}, nil
+	return out, nil
+}
+
+// count counts in a read transaction. whole is false when the budget ended it:
+// with more time it might have found more.
+func (s *store) count(
+	ctx context.Context, c *session, scope activity.Scope, q *activity.Query, limit int64,
+) (out activity.Count, whole bool, err error) {
+	x, err := s.newSearch(ctx, c, scope, q)
+	if err != nil {
+		return out, false, err
+	}
+	var n int64
+	all, err := x.eachWindow(ctx, x.countWindow(limit), func(st *stream, part span) (bool, error) {
+		b := &builder{dialect: s.dialect}
+		b.add("SELECT count(*) FROM (")
+		x.residual(x.within(x.from(b, st, "1 AS one"), part))
+		b.add(" LIMIT ", b.arg(limit+1-n), ") AS matches")
+		more, err := c.number(ctx, b)
+		n += more
+		return n <= limit, err
+	})
+	return activity.Count{N: min(n, limit), Exact: all && n <= limit}, all || n > limit, err
 }
 
 // Aggregate implements storage.Reader.

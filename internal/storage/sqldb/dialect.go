@@ -73,6 +73,10 @@ type connecting interface {
 	// ids, hashes and other bytes, all of them the caller's to keep. nil = they
 	// come as that.
 	convert(columns []string) func(row []driver.Value) error
+	// dataVersion is a query for a number that a connection sees change when,
+	// and only when, another has committed something since it asked last; "" when
+	// the database has none.
+	dataVersion() string
 }
 
 // schema is how the tables come to be.

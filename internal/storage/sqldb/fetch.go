@@ -42,6 +42,10 @@ func (c *session) fetchInto(ctx context.Context, d dialect, hits []hit, out []st
 // of them. The events of a commit have consecutive row ids.
 const longRun = 32
 
+// maxList bounds the row ids of one statement: each costs the prepared statement
+// some 300 bytes, which are kept for every segment and session.
+const maxList = 128
+
 // portion gives how many of the hits, by ascending row id, one query reads:
 // those of a run of row ids without a gap, or those up to the next run.
 func portion(hits []hit, order []int) (n int, run bool) {
@@ -50,7 +54,7 @@ func portion(hits []hit, order []int) (n int, run bool) {
 		last, next := &hits[order[n-1]], &hits[order[n]]
 		same := next.segment == last.segment
 		if same && next.stored == last.stored+1 {
-			if n-start+1 >= longRun && start > 0 {
+			if start > 0 && (n-start+1 >= longRun || n >= maxList) {
 				return start, false
 			}
 			continue
@@ -58,7 +62,7 @@ func portion(hits []hit, order []int) (n int, run bool) {
 		if start == 0 && n >= longRun {
 			return n, true
 		}
-		if !same {
+		if !same || n >= maxList {
 			return n, false
 		}
 		start = n

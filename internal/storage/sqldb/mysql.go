@@ -27,6 +27,9 @@ const mysqlTable = "activity_events"
 func (*mysqlDialect) name() string           { return DriverMySQL }
 func (*mysqlDialect) placeholder(int) string { return "?" }
 
+// dataVersion: every list counts anew.
+func (*mysqlDialect) dataVersion() string { return "" }
+
 // contains folds the letters of ASCII only: the bytes are taken for those of a
 // character set that has no other letters with two cases. Columns are binary,
 // where LOWER does nothing.

@@ -4,33 +4,59 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"sync"
 )
 
 // pool holds the sessions that read. A read waits when all of them are busy.
+// The session used last is used again first: its pages and statements are the
+// warm ones, and sessions that are not needed are not opened.
 type pool struct {
 	db      *sql.DB
 	dialect dialect
-	free    chan *session // nil = to be opened
+	busy    chan struct{} // one element for each read under way
+
+	mu   sync.Mutex
+	idle []*session
 }
 
 func newPool(db *sql.DB, size int, d dialect) *pool {
-	p := &pool{db: db, dialect: d, free: make(chan *session, size)}
-	for range size {
-		p.free <- nil
+	return &pool{db: db, dialect: d, busy: make(chan struct{}, size)}
+}
+
+// take gives an idle session, nil when one is to be opened.
+func (p *pool) take() *session {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.idle) - 1
+	if last < 0 {
+		return nil
 	}
-	return p
+	s := p.idle[last]
+	p.idle = p.idle[:last]
+	return s
+}
+
+// put takes a session back; nil is one that was discarded.
+func (p *pool) put(s *session) {
+	if s == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idle = append(p.idle, s)
 }
 
 // read runs fn inside one read transaction: every query of fn sees the same
 // commits.
 func (p *pool) read(ctx context.Context, fn func(*session) error) (err error) {
-	var s *session
 	select {
-	case s = <-p.free:
+	case p.busy <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { p.free <- s }()
+	defer func() { <-p.busy }()
+	s := p.take()
+	defer func() { p.put(s) }()
 	if s, err = p.begin(ctx, s); err != nil {
 		return err
 	}
@@ -73,10 +99,12 @@ func discard(s *session) *session {
 
 // close waits for the reads under way.
 func (p *pool) close() error {
-	for range cap(p.free) {
-		if s := <-p.free; s != nil {
-			s.close()
-		}
+	for range cap(p.busy) {
+		p.busy <- struct{}{}
 	}
+	for _, s := range p.idle {
+		s.close()
+	}
+	p.idle = nil
 	return p.db.Close()
 }

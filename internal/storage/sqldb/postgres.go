@@ -30,6 +30,9 @@ func (*postgresDialect) name() string { return DriverPostgres }
 
 func (*postgresDialect) placeholder(n int) string { return "$" + strconv.Itoa(n) }
 
+// dataVersion: every list counts anew.
+func (*postgresDialect) dataVersion() string { return "" }
+
 // The C collation folds ASCII only.
 func (*postgresDialect) contains(column, placeholder string) string {
 	return `strpos(lower(` + column + ` COLLATE "C"), lower(` + placeholder + `::text COLLATE "C")) > 0`

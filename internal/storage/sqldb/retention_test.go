@@ -146,3 +146,29 @@ func TestPortionsAreRunsOfRowIDs(t *testing.T) {
 	}
 	require.Equal(t, []part{{3, false}, {longRun, true}, {longRun - 1, false}, {longRun, true}, {1, false}}, got)
 }
+
+func TestListsOfRowIDsAreBounded(t *testing.T) {
+	for name, gap := range map[string]int64{"every second": 2, "pairs": 3, "short runs": longRun} {
+		var hits []hit
+		var order []int
+		for i := range int64(1000) {
+			hits = append(hits, hit{segment: "a", head: head{stored: i + i/(gap-1)}})
+			order = append(order, int(i))
+		}
+		for len(order) > 0 {
+			n, run := portion(hits, order)
+			require.False(t, run, name)
+			require.LessOrEqual(t, n, maxList, name)
+			order = order[n:]
+		}
+	}
+	var hits []hit
+	order := make([]int, 3*maxList)
+	for i := range order {
+		order[i] = i
+		hits = append(hits, hit{segment: "a", head: head{stored: int64(i)}})
+	}
+	n, run := portion(hits, order)
+	require.True(t, run)
+	require.Equal(t, 3*maxList, n, "a run is one range, however long")
+}

@@ -24,6 +24,7 @@ type session struct {
 	dialect dialect
 	stmts   *lru.Cache[string, driver.Stmt]
 	row     []driver.Value
+	known   known
 }
 
 func newSession(ctx context.Context, db *sql.DB, d dialect) (*session, error) {

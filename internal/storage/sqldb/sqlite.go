@@ -32,8 +32,12 @@ const (
 const (
 	busyTimeoutMS = 5000
 	pageSize      = 4096
-	// readerCacheKiB is the page cache of one reader.
-	readerCacheKiB = 1 << 10
+	// readerCacheKiB is the page cache of one reader, enough for the inner pages of
+	// the indexes; the system caches the rest. SQLite bounds the caches of a process
+	// together: a reader whose own is full takes the oldest page of any, and readers
+	// that take from each other grow up to what the writer was allowed. The smaller
+	// they are, the rarer that is.
+	readerCacheKiB = 256
 	// reclaimPages is how much one portion of reclaiming is: 8 MiB, some
 	// milliseconds.
 	reclaimPages = 2048
@@ -47,6 +51,9 @@ type sqliteDialect struct{}
 
 func (*sqliteDialect) name() string           { return DriverSQLite }
 func (*sqliteDialect) placeholder(int) string { return "?" }
+
+// PRAGMA data_version takes part in the transaction: it is of its snapshot.
+func (*sqliteDialect) dataVersion() string { return "PRAGMA data_version" }
 
 // source names the index in the statement: a plan cannot change by itself.
 func (*sqliteDialect) source(segment, index string) string {

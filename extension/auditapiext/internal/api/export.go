@@ -162,7 +162,8 @@ func beginCSV(w io.Writer, columns []column) (rowWriter, error) {
 
 func (r *csvRows) row(e *activity.Event, v canonical.Verdict) error {
 	for i := range r.columns {
-		r.cells[i] = r.columns[i].of(e, v).cell()
+		cell := r.columns[i].of(e, v)
+		r.cells[i] = cell.cell()
 	}
 	return r.w.Write(r.cells)
 }

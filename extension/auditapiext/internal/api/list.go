@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/canonical"
@@ -67,7 +68,9 @@ func (c *call) page(q activity.Query, scope activity.Scope) error {
 	if err != nil {
 		return err
 	}
-	b := make([]byte, 0, 512+1024*len(page.Events))
+	memory, _ := answers.Get().(*[]byte)
+	defer func() { answers.Put(memory) }()
+	b := (*memory)[:0]
 	b = count.appendJSON(append(b, `{"count":`...))
 	b = strconv.AppendBool(append(b, `,"count_exact":`...), exact)
 	b = c.links(b, &q, &page, number)
@@ -81,10 +84,19 @@ func (c *call) page(q activity.Query, scope activity.Scope) error {
 		b = appendRow(b, c.endpoint.columns, e, enc.Verify(e))
 	}
 	b = append(b, `],"next_cursor":`...)
-	b = c.cursor(page.Next, false).appendJSON(b)
-	b = strconv.AppendBool(append(b, `,"complete":`...), page.Complete)
-	return c.writeJSON(append(b, '}', '\n'))
+	next := c.cursor(page.Next, false)
+	b = strconv.AppendBool(append(next.appendJSON(b), `,"complete":`...), page.Complete)
+	b = append(b, '}', '\n')
+	if cap(b) <= maxAnswer {
+		*memory = b
+	}
+	return c.writeJSON(b)
 }
+
+// answers holds the memory of pages that were sent, up to maxAnswer each.
+var answers = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxAnswer = 1 << 20
 
 func (c *call) count(q activity.Query, scope activity.Scope) (n value, exact bool, err error) {
 	counted, err := c.settings.Store.Count(c.r.Context(), scope, q, maxCount)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
@@ -10,6 +11,7 @@ import (
 // column is one key of a row and one column of a CSV file.
 type column struct {
 	name string
+	key  string // the name as JSON, and a colon
 	of   func(e *activity.Event, v canonical.Verdict) value
 }
 
@@ -70,7 +72,7 @@ func newer(old []string) []string {
 func named(names []string) []column {
 	out := make([]column, len(names))
 	for i, name := range names {
-		out[i] = column{name: name, of: valueOf(name)}
+		out[i] = column{name: name, key: strconv.Quote(name) + ":", of: valueOf(name)}
 	}
 	return out
 }
@@ -166,12 +168,19 @@ func listValue(joined string) value {
 const degreeDigits = 7
 
 func geoValue(e *activity.Event) value {
-	b := append([]byte(nil), `{"latitude":`...)
-	b = scaled(e.Latitude, degreeDigits).appendJSON(b)
-	b = scaled(e.Longitude, degreeDigits).appendJSON(append(b, `,"longitude":`...))
-	b = textValue(e.City).appendJSON(append(b, `,"city":`...))
-	b = textValue(e.Country).appendJSON(append(b, `,"country":`...))
-	b = textValue(e.CountryCode).appendJSON(append(b, `,"country_code":`...))
+	var b []byte
+	for _, member := range []struct {
+		key string
+		of  value
+	}{
+		{`{"latitude":`, scaled(e.Latitude, degreeDigits)},
+		{`,"longitude":`, scaled(e.Longitude, degreeDigits)},
+		{`,"city":`, textValue(e.City)},
+		{`,"country":`, textValue(e.Country)},
+		{`,"country_code":`, textValue(e.CountryCode)},
+	} {
+		b = member.of.appendJSON(append(b, member.key...))
+	}
 	return value{text: string(append(b, '}')), form: formRaw}
 }
 
@@ -182,8 +191,9 @@ func appendRow(b []byte, columns []column, e *activity.Event, v canonical.Verdic
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendString(b, columns[i].name)
-		b = columns[i].of(e, v).appendJSON(append(b, ':'))
+		b = append(b, columns[i].key...)
+		cell := columns[i].of(e, v)
+		b = cell.appendJSON(b)
 	}
 	return append(b, '}')
 }

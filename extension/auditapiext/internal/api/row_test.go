@@ -139,7 +139,7 @@ func TestValues(t *testing.T) {
 	for in, want := range map[string]string{
 		"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx", "\rx": "'\rx", "\nx": "'\nx", "x=1": "x=1", "": "",
 	} {
-		assert.Equal(t, want, textValue(in).cell(), in)
+		assert.Equal(t, want, cellOf(textValue(in)), in)
 	}
-	assert.Equal(t, "-7", userValue("-7").cell(), "a number is not a formula")
+	assert.Equal(t, "-7", cellOf(userValue("-7")), "a number is not a formula")
 }

@@ -11,10 +11,13 @@ import (
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
 
-// value is one cell of a row: null, text, or raw JSON.
+// value is one cell of a row. Numbers, times and bytes become text where they
+// are written, in the memory of the answer.
 type value struct {
-	text string
-	form form
+	text  string
+	bytes []byte
+	n     int64
+	form  form
 }
 
 type form uint8
@@ -22,7 +25,10 @@ type form uint8
 const (
 	formNull form = iota
 	formText
-	formRaw
+	formRaw  // text is JSON
+	formInt  // n
+	formTime // n in Unix nanoseconds
+	formHex  // bytes
 )
 
 func textValue(s string) value {
@@ -32,7 +38,7 @@ func textValue(s string) value {
 	return value{text: s, form: formText}
 }
 
-func intValue(n int64) value { return value{text: strconv.FormatInt(n, 10), form: formRaw} }
+func intValue(n int64) value { return value{n: n, form: formInt} }
 
 func boolValue(b bool) value { return value{text: strconv.FormatBool(b), form: formRaw} }
 
@@ -40,10 +46,15 @@ func timeValue(ns int64) value {
 	if ns == 0 {
 		return value{}
 	}
-	return textValue(time.Unix(0, ns).UTC().Format(time.RFC3339Nano))
+	return value{n: ns, form: formTime}
 }
 
-func bytesValue(b []byte) value { return textValue(hex.EncodeToString(b)) }
+func bytesValue(b []byte) value {
+	if len(b) == 0 {
+		return value{}
+	}
+	return value{bytes: b, form: formHex}
+}
 
 // jsonValue shows stored JSON text as JSON; text that is not JSON (a row changed
 // by hand) as a string. Line breaks that a client wrote between its tokens are
@@ -93,29 +104,58 @@ func userValue(id string) value {
 }
 
 // appendJSON appends the value as JSON.
-func (v value) appendJSON(b []byte) []byte {
+func (v *value) appendJSON(b []byte) []byte {
 	switch v.form {
 	case formText:
 		return appendString(b, v.text)
-	case formRaw:
-		return append(b, v.text...)
+	case formTime, formHex:
+		return append(v.appendText(append(b, '"')), '"')
+	case formRaw, formInt:
+		return v.appendText(b)
 	case formNull:
 	}
 	return append(b, "null"...)
 }
 
+// appendText appends the value without quotes; null is nothing.
+func (v *value) appendText(b []byte) []byte {
+	switch v.form {
+	case formText, formRaw:
+		return append(b, v.text...)
+	case formInt:
+		return strconv.AppendInt(b, v.n, 10)
+	case formTime:
+		return time.Unix(0, v.n).UTC().AppendFormat(b, time.RFC3339Nano)
+	case formHex:
+		return hex.AppendEncode(b, v.bytes)
+	case formNull:
+	}
+	return b
+}
+
 // cell is the value in CSV. What a spreadsheet would run as a formula gets an
 // apostrophe in front; numbers are left alone.
-func (v value) cell() string {
-	if v.form == formText && v.text != "" && strings.ContainsRune("=+-@\t\r\n", rune(v.text[0])) {
+func (v *value) cell() string {
+	if v.form != formText {
+		return string(v.appendText(nil))
+	}
+	if v.text != "" && strings.ContainsRune("=+-@\t\r\n", rune(v.text[0])) {
 		return "'" + v.text
 	}
 	return v.text
 }
 
+// plain are the bytes that a JSON string holds as they are.
+var plain = func() (t [256]bool) {
+	for c := 0x20; c < 0x7f; c++ {
+		t[c] = !strings.ContainsRune(`"\<>&`, rune(c))
+	}
+	return t
+}()
+
 func appendString(b []byte, s string) []byte {
 	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+		if !plain[s[i]] {
 			quoted, _ := json.Marshal(s) //nolint:errchkjson // a string always marshals
 			return append(b, quoted...)
 		}
