@@ -17,11 +17,12 @@ SERVICES   = $(subst mysql,mariadb,$(filter-out sqlite,$(subst $(comma), ,$(BACK
 WITH       = scripts/services/all.sh run $(SERVICES) kafka --
 DATABASES  = $(if $(SERVICES),scripts/services/all.sh run $(SERVICES) --)
 DRIVERS    = -e /internal/storage/sqldb -e /internal/storage/clickhouse -e /internal/storage/mongodb -e /internal/storage/scylla
+PEER       = .cache/bench-peer/peer
 COMPONENTS = $(dir $(wildcard receiver/*/metadata.yaml processor/*/metadata.yaml exporter/*/metadata.yaml extension/*/metadata.yaml))
 
 export CGO_ENABLED = 0
 .DEFAULT_GOAL = help
-.PHONY: help run build dist test test-unit test-storage e2e test-outage test-faults services-up services-down bench bench-long \
+.PHONY: help run build dist test test-unit test-storage e2e test-outage test-faults services-up services-down bench bench-sqlite bench-drivers bench-clickhouse bench-long \
         lint fmt generate check-generate fuzz clean
 
 help: ## Show what each target does
@@ -76,11 +77,25 @@ $(VENV)/.ready: test/e2e/testdata/requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-bench: build $(AUDITLOAD) ## Run the benchmarks side by side with their peers; writes docs/benchmarks/
+bench: bench-sqlite bench-drivers bench-clickhouse ## Run the benchmarks side by side with their peers; writes docs/benchmarks/
+
+bench-sqlite: build $(AUDITLOAD) ## The built collector beside a bare loop, and reads with a million events stored
 	scripts/bench.sh
 
-bench-long: build $(AUDITLOAD) ## The same with 5 million rows stored first
+bench-drivers: ## Each driver beside the bare loop of its database
+	@scripts/services/all.sh run postgres mariadb mongodb cassandra -- $(GO) run ./test/bench/drivers
+
+bench-clickhouse: build $(AUDITLOAD) $(PEER) ## The built collector beside one with contrib's ClickHouse exporter
+	@scripts/services/all.sh run clickhouse -- $(GO) run ./test/bench/clickhouse -peer $(PEER)
+
+$(PEER): test/bench/clickhouse/peer.yaml
+	@scripts/progress.sh "building the peer (the first build takes minutes)" \
+		$(TOOL) builder --skip-strict-versioning --config $<
+	@touch $@
+
+bench-long: build $(AUDITLOAD) ## SQLite through the collector with 5 million events; SQLite, PostgreSQL and ClickHouse up to 10 million (an hour)
 	BENCH_ROWS=5000000 scripts/bench.sh
+	@scripts/services/all.sh run postgres clickhouse -- $(GO) run ./test/bench/long
 
 lint: ## Run the linters
 	$(TOOL) golangci-lint run ./...

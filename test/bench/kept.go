@@ -21,5 +21,5 @@ func keptReads(ctx context.Context, s *settings, r *report) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(measureReads(ctx, c, r), c.stop())
+	return errors.Join(measureReads(ctx, c, r), c.Stop())
 }
