@@ -39,61 +39,49 @@ func benchEvents(from, n int) []activity.Event {
 	return out
 }
 
-// BenchmarkWrite measures the driver: batches of 1000 events.
+// BenchmarkWrite measures the driver beside two bare loops over the driver of
+// the database, in turns, batch by batch, so that what else the server does hits
+// all alike. Each has a keyspace of its own:
+//
+//   - bare: the same statements in the same requests, with the cells encoded
+//     beforehand, sent by as many workers at the same consistency, without
+//     waiting between the steps
+//   - rows: the same, each statement by itself
 func BenchmarkWrite(b *testing.B) {
-	st := openTest(b, freshKeyspace(b, "activitylog_bench"), Options{})
-	b.ResetTimer()
+	ours := openTest(b, freshKeyspace(b, "activitylog_bench"), Options{})
+	bare := openTest(b, freshKeyspace(b, "activitylog_bare"), Options{})
+	rows := openTest(b, freshKeyspace(b, "activitylog_rows"), Options{})
+	var took [3]time.Duration
 	for i := range b.N {
-		b.StopTimer()
 		events := benchEvents(i*benchBatch, benchBatch)
-		b.StartTimer()
-		_, err := st.Write(context.Background(), events)
-		require.NoError(b, err)
-	}
-	b.ReportMetric(float64(b.N*benchBatch)/b.Elapsed().Seconds(), "events/s")
-}
-
-// BenchmarkBareLoop is what BenchmarkWrite is compared with: the same
-// statements in the same requests, made beforehand with values that the
-// driver of the database binds as they are, sent by as many workers at the
-// same consistency, without waiting between the steps.
-func BenchmarkBareLoop(b *testing.B) {
-	st := openTest(b, freshKeyspace(b, "activitylog_bare"), Options{})
-	b.ResetTimer()
-	for i := range b.N {
-		b.StopTimer()
-		all := bareWork(b, st, benchEvents(i*benchBatch, benchBatch))
-		b.StartTimer()
-		require.NoError(b, parallel(context.Background(), len(all.requests), st.cfg.Concurrency, func(ctx context.Context, i int) error {
-			statements := all.requests[i].statements
-			if len(statements) == 1 {
-				return st.session.Query(statements[0].Stmt, statements[0].Args...).ExecContext(ctx)
-			}
-			batch := st.session.Batch(gocql.UnloggedBatch)
-			batch.Entries = statements
-			return batch.ExecContext(ctx)
-		}))
-	}
-	b.ReportMetric(float64(b.N*benchBatch)/b.Elapsed().Seconds(), "events/s")
-}
-
-// BenchmarkBareRows is a loop that sends each statement by itself.
-func BenchmarkBareRows(b *testing.B) {
-	st := openTest(b, freshKeyspace(b, "activitylog_rows"), Options{})
-	b.ResetTimer()
-	for i := range b.N {
-		b.StopTimer()
-		all := bareWork(b, st, benchEvents(i*benchBatch, benchBatch))
-		var statements []gocql.BatchEntry
-		for _, r := range all.requests {
-			statements = append(statements, r.statements...)
+		same, single := bareWork(b, bare, events), bareWork(b, rows, events)
+		single = &work{requests: eachAlone(single)}
+		runs := []func() error{
+			func() error { _, err := ours.Write(context.Background(), events); return err },
+			func() error { return bare.run(context.Background(), same) },
+			func() error { return rows.run(context.Background(), single) },
 		}
-		b.StartTimer()
-		require.NoError(b, parallel(context.Background(), len(statements), st.cfg.Concurrency, func(ctx context.Context, i int) error {
-			return st.session.Query(statements[i].Stmt, statements[i].Args...).ExecContext(ctx)
-		}))
+		for j := range runs {
+			k := (i + j) % len(runs)
+			start := time.Now()
+			require.NoError(b, runs[k]())
+			took[k] += time.Since(start)
+		}
 	}
-	b.ReportMetric(float64(b.N*benchBatch)/b.Elapsed().Seconds(), "events/s")
+	for k, name := range []string{"ours", "bare", "rows"} {
+		b.ReportMetric(float64(b.N*benchBatch)/took[k].Seconds(), name+"-events/s")
+	}
+	b.ReportMetric(100*took[1].Seconds()/took[0].Seconds(), "%-of-bare")
+	b.ReportMetric(100*took[2].Seconds()/took[0].Seconds(), "%-of-rows")
+}
+
+func eachAlone(w *work) (out []request) {
+	for _, r := range w.requests {
+		for i := range r.statements {
+			out = append(out, request{statements: r.statements[i : i+1]})
+		}
+	}
+	return out
 }
 
 // encoded is a cell whose bytes are there.
@@ -138,14 +126,14 @@ func cellTypes(b *testing.B, st *store) map[activity.Group]gocql.TypeInfo {
 	}
 }
 
-// BenchmarkPage measures pages of 100 at 200,000 events and reports their 99th
+// BenchmarkPage measures pages of 100 at 100,000 events and reports their 99th
 // percentile.
 func BenchmarkPage(b *testing.B) {
-	const stored = 200_000
+	const stored = 100_000
 	st := openTest(b, freshKeyspace(b, "activitylog_pages"), Options{})
 	for at := 0; at < stored; at += 5000 {
 		events := benchEvents(at, 5000)
-		for i := range events { // over 55 hours
+		for i := range events { // over 28 hours
 			events[i].Datetime = base + int64(at+i)*int64(time.Second)
 		}
 		_, err := st.Write(context.Background(), events)

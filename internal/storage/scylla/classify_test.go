@@ -183,10 +183,12 @@ func TestOutage(t *testing.T) {
 	require.ErrorIs(t, st.Ping(context.Background()), storage.ErrRetryable)
 
 	p.setCut(false)
+	back := time.Now()
 	require.Eventually(t, func() bool {
 		_, err := st.Write(context.Background(), newEvents(10, 20))
 		return err == nil
 	}, 30*time.Second, 50*time.Millisecond)
+	t.Logf("writing again after %s", time.Since(back))
 	require.NoError(t, st.Ping(context.Background()))
 	assert.Equal(t, 20, rows(t, st, "events"))
 }

@@ -18,14 +18,14 @@ import (
 // The roles of the README can do their work and no more of what CQL can
 // withhold. It needs a server that asks for permissions.
 func TestRoles(t *testing.T) {
+	_, server, named := strings.Cut(os.Getenv(dsnVariable), "@")
+	if !named {
+		t.Skipf("%s names no user, so its server asks for no permissions; write user:password@host:port of one that does", dsnVariable)
+	}
 	cfg := freshKeyspace(t, "activitylog_roles")
 	st := openTest(t, cfg, Options{})
 	ctx := context.Background()
 	exec := func(text string) error { return st.session.Query(st.named(text)).ExecContext(ctx) }
-	if err := exec("LIST ALL PERMISSIONS"); err != nil && strings.Contains(err.Error(), "AllowAll") {
-		t.Skipf("the server of %s gives everybody every permission (authorizer: AllowAllAuthorizer)", dsnVariable)
-	}
-	_, server, _ := strings.Cut(os.Getenv(dsnVariable), "@")
 	role := func(name string, grants ...string) Config {
 		t.Helper()
 		require.NoError(t, exec("DROP ROLE IF EXISTS "+name))
@@ -63,7 +63,7 @@ func TestRoles(t *testing.T) {
 	trying := open(t, reading, Options{})
 	_, err = trying.Write(ctx, newEvents(10, 11))
 	require.ErrorIs(t, err, storage.ErrRetryable)
-	assert.ErrorContains(t, err, "MODIFY")
+	require.ErrorContains(t, err, "MODIFY")
 
 	wrong := reading
 	wrong.Password = "another"
