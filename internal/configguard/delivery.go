@@ -28,7 +28,6 @@ func (g *guard) delivery(p *pipeline) {
 			committed = append(committed, id)
 			g.committed(where, conf)
 		}
-		g.asyncInsert(where, conf)
 	}
 	if len(committed) > 1 {
 		g.add(p.at("exporters"), fmt.Sprintf("%v are both committed, called one after another: one that is down stops the others, and its retries double the wait", committed),
@@ -94,15 +93,5 @@ func (g *guard) committed(where string, conf map[string]any) {
 	if timeout <= 0 || timeout+elapsed > maxAnswer {
 		g.add(where, fmt.Sprintf("timeout (%s) and retry (%s) exceed %s, within which a committed exporter answers", timeout, elapsed, maxAnswer),
 			"write timeout: 5s and retry_on_failure: {max_elapsed_time: 3s}")
-	}
-}
-
-// asyncInsert: ClickHouse answers an asynchronous insert before it is written
-// unless it is told to wait.
-func (g *guard) asyncInsert(where string, conf map[string]any) {
-	on := truthy(conf["async_insert"]) || truthy(section(conf, "settings")["async_insert"])
-	wait := truthy(conf["wait_for_async_insert"]) || truthy(section(conf, "settings")["wait_for_async_insert"])
-	if on && !wait {
-		g.add(where+"::async_insert", "the database answers before the events are written", "write wait_for_async_insert: true, or remove async_insert")
 	}
 }

@@ -58,7 +58,6 @@ func TestCheckRefuses(t *testing.T) {
 		"exporters::auditsql/gives_up::retry_on_failure::enabled",
 		"exporters::auditsql/gives_up::retry_on_failure::max_elapsed_time",
 		"extensions::redis_storage",
-		"exporters::auditclickhouse::async_insert",
 		"service::pipelines::logs/relay::exporters::kafka",
 		"exporters::kafka::producer::required_acks",
 		"exporters::kafka::producer::max_message_bytes",
@@ -77,6 +76,47 @@ func TestAnUnsealedAgent(t *testing.T) {
 	findings := Check(conf)
 	require.NotEmpty(t, findings)
 	assert.Contains(t, findings[0].Why, "without a seal")
+}
+
+// TestEveryExporterIsHeldToItsProfile: committed or spooled, whatever the database.
+func TestEveryExporterIsHeldToItsProfile(t *testing.T) {
+	f := func(want string, exporters map[string]any) {
+		t.Helper()
+		names := []any{}
+		for _, name := range sortedKeys(exporters) {
+			names = append(names, name)
+		}
+		findings := Check(map[string]any{
+			"exporters":  exporters,
+			"extensions": map[string]any{"file_storage": map[string]any{"fsync": true}},
+			"service": map[string]any{
+				"extensions": []any{"file_storage"},
+				"pipelines":  map[string]any{"logs": map[string]any{"processors": []any{"enrich", "integrity"}, "exporters": names}},
+			},
+		})
+		if want == "" {
+			assert.Empty(t, findings)
+			return
+		}
+		if assert.Len(t, findings, 1) {
+			assert.Equal(t, want, findings[0].Where)
+		}
+	}
+	spooled := map[string]any{"sending_queue": map[string]any{"storage": "file_storage"}, "retry_on_failure": map[string]any{"max_elapsed_time": 0}}
+	for _, name := range []string{"auditsql", "auditclickhouse", "auditmongo", "auditscylla"} {
+		f("", map[string]any{name: nil})
+		f("", map[string]any{name + "/eu": spooled})
+		f("", map[string]any{name: nil, "auditsql/second": spooled})
+		f("exporters::"+name, map[string]any{name: map[string]any{"timeout": "9s"}})
+		f("exporters::"+name+"::sending_queue", map[string]any{name: map[string]any{
+			"sending_queue": map[string]any{"queue_size": 9}, "retry_on_failure": map[string]any{"max_elapsed_time": 0},
+		}})
+		f("exporters::"+name+"::retry_on_failure::max_elapsed_time", map[string]any{name: map[string]any{
+			"sending_queue": map[string]any{"storage": "file_storage"}, "retry_on_failure": map[string]any{"max_elapsed_time": "5m"},
+		}})
+		f("service::pipelines::logs::exporters", map[string]any{name: nil, "auditsql/second": nil})
+	}
+	f("", map[string]any{"auditclickhouse": map[string]any{"async_insert": true}}) // the driver always waits
 }
 
 func TestOpenListenersNeedAuth(t *testing.T) {

@@ -119,49 +119,99 @@ func exportedNames(d ast.Decl) []string {
 }
 
 // TestReadmeNamesEveryKey: each mapstructure key of a component's own config
-// stands in its README.
+// stands in its README, and so does each of its driver and of what the audit
+// exporters share.
 func TestReadmeNamesEveryKey(t *testing.T) {
-	readmes := map[string]string{}
+	checked := 0
 	for _, s := range sources(t) {
-		dir := component(s.dir)
-		if dir == "" && driver(s.dir) != "" && filepath.Base(s.path) == "config.go" {
-			dir = s.dir
-		}
-		if dir == "" || s.test {
+		if s.test {
 			continue
 		}
-		readme, read := readmes[dir]
-		if !read {
-			raw, err := os.ReadFile(filepath.Join(root, dir, "README.md"))
-			require.NoError(t, err, "every component and driver has a README")
-			readme = string(raw)
-			readmes[dir] = readme
-		}
-		ast.Inspect(s.file, func(n ast.Node) bool {
-			field, isField := n.(*ast.Field)
-			if !isField || field.Tag == nil {
-				return true
-			}
-			tag, err := strconv.Unquote(field.Tag.Value)
-			require.NoError(t, err)
-			key, _, _ := strings.Cut(reflect.StructTag(tag).Get("mapstructure"), ",")
-			if key != "" && key != "-" {
+		for _, readme := range readmesOf(t, s.dir) {
+			for _, key := range keysIn(t, s.file) {
+				checked++
 				// Alone or behind its section; a Contains assertion would print the whole README.
-				if !strings.Contains(readme, "`"+key) && !strings.Contains(readme, "."+key+"`") {
-					t.Errorf("%s: the key %q is not in %s/README.md", s.path, key, dir)
+				if !strings.Contains(readme.text, "`"+key) && !strings.Contains(readme.text, "."+key+"`") && !strings.Contains(readme.text, "::"+key+"`") {
+					t.Errorf("%s: the key %q is not in %s", s.path, key, readme.path)
 				}
 			}
-			return true
-		})
+		}
 	}
-	require.NotEmpty(t, readmes)
+	require.Greater(t, checked, 100)
+}
+
+type readme struct{ path, text string }
+
+// readmesOf gives the READMEs that must name the keys of a folder's structs.
+func readmesOf(t *testing.T, dir string) (out []readme) {
+	t.Helper()
+	var components []string
+	switch {
+	case component(dir) != "":
+		components = []string{component(dir)}
+	case slices.Contains(drivers, dir):
+		components = []string{exporterOf[dir]}
+	case dir == "internal/auditexport":
+		for _, d := range drivers {
+			components = append(components, exporterOf[d])
+		}
+	}
+	for _, c := range components {
+		path := filepath.Join(c, "README.md")
+		raw, err := os.ReadFile(filepath.Join(root, path))
+		require.NoError(t, err, "every component has a README")
+		out = append(out, readme{path, string(raw)})
+	}
+	return out
+}
+
+// keysIn gives the mapstructure keys of a file.
+func keysIn(t *testing.T, file *ast.File) (keys []string) {
+	t.Helper()
+	ast.Inspect(file, func(n ast.Node) bool {
+		field, isField := n.(*ast.Field)
+		if !isField || field.Tag == nil {
+			return true
+		}
+		tag, err := strconv.Unquote(field.Tag.Value)
+		require.NoError(t, err)
+		if key, _, _ := strings.Cut(reflect.StructTag(tag).Get("mapstructure"), ","); key != "" && key != "-" {
+			keys = append(keys, key)
+		}
+		return true
+	})
+	return keys
+}
+
+// TestEveryDriverHasItsFiles: the same rooms everywhere.
+func TestEveryDriverHasItsFiles(t *testing.T) {
+	for _, d := range drivers {
+		for _, name := range []string{
+			"README.md", "config.go", "open.go", "writer.go", "reader.go", "retention.go", "row.go", "classify.go", "store_test.go",
+		} {
+			assert.FileExists(t, filepath.Join(root, d, name))
+		}
+		for _, name := range []string{"README.md", "doc.go", "config.go", "factory.go", "metadata.yaml"} {
+			assert.FileExists(t, filepath.Join(root, exporterOf[d], name))
+		}
+	}
+}
+
+// TestEveryExporterIsBuiltIn: what has a folder is in the distribution.
+func TestEveryExporterIsBuiltIn(t *testing.T) {
+	manifest, err := os.ReadFile(filepath.Join(root, "builder-config.yaml"))
+	require.NoError(t, err)
+	for _, d := range drivers {
+		assert.Contains(t, string(manifest), module+exporterOf[d]+"\n")
+	}
 }
 
 // TestShippedFilesExist: what the documents name exists.
 func TestShippedFilesExist(t *testing.T) {
 	for _, name := range []string{
 		"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "otelcol-config.yaml",
-		"deploy/spooled.yaml", "docs/schema/event-v1.json", "docs/compat.md",
+		"deploy/spooled.yaml", "deploy/postgres.yaml", "deploy/mysql.yaml", "deploy/clickhouse.yaml", "deploy/mongodb.yaml", "deploy/scylla.yaml",
+		"docs/schema/event-v1.json", "docs/compat.md",
 	} {
 		info, err := os.Stat(filepath.Join(root, name))
 		if assert.NoError(t, err) {

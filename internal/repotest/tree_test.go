@@ -94,6 +94,12 @@ func component(dir string) string {
 
 var drivers = []string{"internal/storage/sqldb", "internal/storage/clickhouse", "internal/storage/mongodb", "internal/storage/scylla"}
 
+// exporterOf gives the exporter that is a driver's.
+var exporterOf = map[string]string{
+	"internal/storage/sqldb": "exporter/auditsqlexporter", "internal/storage/clickhouse": "exporter/auditclickhouseexporter",
+	"internal/storage/mongodb": "exporter/auditmongoexporter", "internal/storage/scylla": "exporter/auditscyllaexporter",
+}
+
 // driver gives the driver package a path is in, "" for none.
 func driver(dir string) string {
 	for _, d := range drivers {
