@@ -158,6 +158,12 @@ func TestAnswersLostAndRefusalsOfAWrite(t *testing.T) {
 	require.ErrorIs(t, err, storage.ErrRetryable, "an error of one document that is not of its content")
 	require.NotErrorIs(t, err, storage.ErrContent)
 
+	p.once("insert", verdict{reply: bson.D{{Key: "ok", Value: 1}, {Key: "n", Value: 3}, {Key: "writeConcernError", Value: bson.D{
+		{Key: "code", Value: 64}, {Key: "errmsg", Value: "waiting for replication timed out"},
+	}}}})
+	_, err = st.Write(t.Context(), newEvents(210, 213))
+	require.ErrorIs(t, err, storage.ErrRetryable, "what no majority has is not stored")
+
 	p.once("find", verdict{reply: bson.D{{Key: "ok", Value: 1}, {Key: "cursor", Value: bson.D{
 		{Key: "id", Value: int64(0)}, {Key: "ns", Value: "x.y"}, {Key: "firstBatch", Value: bson.A{}},
 	}}}})
