@@ -125,6 +125,52 @@ func TestASpentBudgetIsContinued(t *testing.T) {
 	assert.Equal(t, activity.Count{N: window}, n, "a lower bound")
 }
 
+func TestValuesThatNothingCanHoldFindNothing(t *testing.T) {
+	st := openTest(t, testConfig(t), Options{})
+	write(t, st, newEvents(0, 10))
+	for _, f := range []activity.Filter{
+		{Fields: []activity.Field{activity.FieldID}, Op: activity.OpEqual, Text: []string{"no UUID"}},
+		{Fields: []activity.Field{activity.FieldUserID}, Op: activity.OpIn, Text: []string{"\xff"}},
+		{Fields: []activity.Field{activity.FieldURL}, Op: activity.OpContains, Text: []string{"a\x00"}},
+		{Fields: []activity.Field{activity.FieldURL}, Op: activity.OpContains, Text: []string{"É"}},
+	} {
+		q := activity.Query{Filters: []activity.Filter{f}, Limit: 10}
+		page, err := st.Page(t.Context(), activity.AllTenants(), q)
+		require.NoError(t, err)
+		assert.True(t, page.Complete)
+		assert.Empty(t, page.Events)
+		n, err := st.Count(t.Context(), activity.AllTenants(), q, 10)
+		require.NoError(t, err)
+		assert.Equal(t, activity.Count{Exact: true}, n)
+	}
+	_, err := st.Page(t.Context(), activity.AllTenants(), activity.Query{Limit: 1, Filters: []activity.Filter{
+		{Fields: []activity.Field{activity.FieldURL}, Op: activity.OpContains, Text: []string{strings.Repeat("x", 5000)}},
+	}})
+	require.ErrorIs(t, err, activity.ErrInvalid)
+	require.NotErrorIs(t, err, storage.ErrRetryable)
+}
+
+// Case is folded for ASCII letters and no others, and nothing of a text is a
+// pattern.
+func TestContainsIsLiteral(t *testing.T) {
+	st := openTest(t, testConfig(t), Options{})
+	texts := []string{"straße É.*(x) K", "STRASSE é", "a+b\\c [d] {2} ^$|?#", "kelvin \u212a"}
+	events := newEvents(0, len(texts))
+	for i := range events {
+		events[i].Message = texts[i]
+	}
+	write(t, st, events)
+	for needle, want := range map[string]int{
+		"É": 1, "é": 1, "STRAß": 1, ".*(X)": 1, "A+B\\C [D]": 1, "{2} ^$|?#": 1, "k": 2, "\u212a": 1, "str": 2, ".": 1,
+	} {
+		n, err := st.Count(t.Context(), activity.AllTenants(), activity.Query{Filters: []activity.Filter{
+			{Fields: []activity.Field{activity.FieldMessage}, Op: activity.OpContains, Text: []string{needle}},
+		}}, 10)
+		require.NoError(t, err)
+		assert.EqualValues(t, want, n.N, needle)
+	}
+}
+
 func TestServerOverItsTimeIsASpentBudget(t *testing.T) {
 	p, cfg := newProxy(t)
 	st := openTest(t, cfg, Options{})

@@ -36,16 +36,16 @@ type proxy struct {
 
 // newProxy starts a proxy and gives the configuration to reach the server
 // through it.
-func newProxy(t testing.TB) (*proxy, Config) {
-	t.Helper()
-	cfg := testConfig(t)
+func newProxy(tb testing.TB) (*proxy, Config) {
+	tb.Helper()
+	cfg := testConfig(tb)
 	d, err := parseDSN(string(cfg.DSN))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	p := &proxy{server: d.hosts[0], open: map[net.Conn]struct{}{}}
 	p.listener, err = net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	p.wg.Go(p.accept)
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		closeQuietly(p.listener)
 		p.mu.Lock()
 		for c := range p.open {

@@ -127,6 +127,9 @@ func (x *search) run(ctx context.Context, from *place, want int) (hits []head, s
 // most queries have one.
 func (x *search) streams(from *place, want int) []*stream {
 	s := x.span(from)
+	if x.plan.field != 0 && len(x.plan.values) == 0 {
+		return nil // values that nothing can hold
+	}
 	if x.tenants == nil {
 		return []*stream{{span: s, batch: min(want, maxBatch)}}
 	}
