@@ -247,6 +247,22 @@ func TestMySQLSeveralCollectorsWriteInOneOrder(t *testing.T) {
 	require.Equal(t, n, written, "each event was written by one of them")
 }
 
+// A collector that vanishes in the middle of a transaction holds the lock of
+// writers until the server ends its session.
+func TestMySQLTheLockOfOneThatVanishedIsGivenBack(t *testing.T) {
+	cfg := mysqlConfig(t)(t)
+	vanished, st := openTest(t, cfg, Options{}), openTest(t, cfg, Options{})
+	write(t, vanished, newEvents(0, 1))
+	s := vanished.writer.session
+	require.NoError(t, s.exec(context.Background(), "SET SESSION wait_timeout = 2"))
+	require.NoError(t, s.exec(context.Background(), "START TRANSACTION"))
+	require.NoError(t, vanished.writer.keeper.probe(context.Background(), s))
+	require.Equal(t, 1, write(t, st, newEvents(1, 2)).Written, "after two seconds")
+	var timeout int
+	require.NoError(t, st.writer.session.conn.QueryRowContext(context.Background(), "SELECT @@wait_timeout").Scan(&timeout))
+	require.Equal(t, writerIdle, timeout)
+}
+
 // Keys that are there and new ones in one statement, and a key twice.
 func TestMySQLTellsDuplicatesInAnyMixture(t *testing.T) {
 	st := openTest(t, mysqlConfig(t)(t), Options{})
@@ -313,6 +329,10 @@ func TestMySQLLostConnectionsAreReplaced(t *testing.T) {
 		_, err = st.DeleteBefore(ctx, activity.AllTenants(), storage.Retention{Before: 1, Limit: 1})
 		require.NoError(t, err)
 	}
+	// The server ends a session that has long been idle.
+	require.NoError(t, st.writer.session.exec(ctx, "SET SESSION wait_timeout = 1"))
+	time.Sleep(2500 * time.Millisecond)
+	require.Equal(t, 1, write(t, st, newEvents(40, 41)).Written)
 	// In the middle of a transaction nothing is tried again.
 	err = st.writer.transact(ctx, nil, func(ctx context.Context, c *session) error {
 		kill()
