@@ -3,7 +3,9 @@ package sqldb
 import (
 	"context"
 	"database/sql/driver"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -70,4 +72,28 @@ func BenchmarkPostgresBareLoop(b *testing.B) {
 		require.NoError(b, tx.Commit(ctx))
 	}
 	report(b)
+}
+
+// BenchmarkPostgresPage measures pages of 100 over events of one month and of a
+// hundred.
+func BenchmarkPostgresPage(b *testing.B) {
+	const stored, chunk = 400_000, 10_000
+	for _, months := range []int64{1, 100} {
+		b.Run(fmt.Sprintf("months=%d", months), func(b *testing.B) {
+			cfg := postgresConfig(b)(b)
+			st := openTest(b, cfg, Options{})
+			span := months * 30 * 24 * int64(time.Hour)
+			start := time.Now().UnixNano() - span
+			for at := 0; at < stored; at += chunk {
+				events := benchEvents(at, chunk)
+				for i := range events {
+					events[i].Datetime = start + int64(at+i)*(span/stored)
+				}
+				write(b, st, events)
+			}
+			_, err := postgresAdmin(b, cfg).ExecContext(context.Background(), "ANALYZE activity_events")
+			require.NoError(b, err)
+			benchPages(b, st, start+span/2)
+		})
+	}
 }

@@ -53,7 +53,7 @@ func (d *postgresDropper) dropOldest(ctx context.Context, c *session, r *storage
 			continue
 		}
 		// The lock comes first: what is counted is what goes.
-		if err := c.exec(ctx, "LOCK TABLE "+postgresTable+" IN ACCESS EXCLUSIVE MODE"); err != nil {
+		if err := c.exec(ctx, "LOCK TABLE ONLY "+postgresTable+" IN ACCESS EXCLUSIVE MODE"); err != nil {
 			return res, fmt.Errorf("lock the table to drop %s: %w", m.name, err)
 		}
 		b := &builder{dialect: d.dialect}
@@ -111,7 +111,7 @@ func (d *postgresDropper) dropIfEmpty(ctx context.Context, c *session, name stri
 			err = ended
 		}
 	}()
-	if err := c.exec(ctx, "LOCK TABLE "+postgresTable+" IN ACCESS EXCLUSIVE MODE"); err != nil {
+	if err := c.exec(ctx, "LOCK TABLE ONLY "+postgresTable+" IN ACCESS EXCLUSIVE MODE"); err != nil {
 		return err
 	}
 	empty, err := d.isEmpty(ctx, c, name)

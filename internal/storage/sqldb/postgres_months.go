@@ -23,6 +23,9 @@ const (
 	// tryEvery is the pause before a partition that could not be made is tried
 	// again; its events go to the default partition meanwhile.
 	tryEvery = 10 * time.Minute
+	// busyPause is the pause after a lock that was not to be had, for all months:
+	// a batch must not wait for each of them.
+	busyPause = time.Minute
 )
 
 // postgresMonths knows which months have a partition.
@@ -30,6 +33,8 @@ type postgresMonths struct {
 	there   map[int64]bool      // by the month's first nanosecond
 	refused map[int64]time.Time // when to try again
 	looked  time.Time
+	// busy is until when no month is tried: somebody holds the table's lock.
+	busy time.Time
 	// strays is whether events were in the default partition at the last look.
 	strays bool
 }
@@ -112,7 +117,7 @@ func (m *postgresMonths) prepare(ctx context.Context, c *session, now time.Time,
 // a while ago. Only the loss of the connection is an error: without a partition
 // events go to the default one.
 func (m *postgresMonths) need(ctx context.Context, c *session, now time.Time, logger *zap.Logger, month int64) error {
-	if m.there[month] || now.Before(m.refused[month]) {
+	if m.there[month] || now.Before(m.refused[month]) || now.Before(m.busy) {
 		return nil
 	}
 	made := false
@@ -125,6 +130,9 @@ func (m *postgresMonths) need(ctx context.Context, c *session, now time.Time, lo
 		return nil
 	case err != nil && serverError(err) == nil:
 		return fmt.Errorf("make partition %s: %w", partitionOf(month), err)
+	}
+	if e := serverError(err); e != nil && e.Code == "55P03" { // lock not available
+		m.busy = now.Add(busyPause)
 	}
 	if m.refused == nil || len(m.refused) > maxRefused {
 		m.refused = map[int64]time.Time{}

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/storage"
 )
 
 // upkeepTimeout bounds a transaction of retention or erasure, of up to 100,000
@@ -99,11 +100,11 @@ func (c *PostgresConfig) renew(ctx context.Context, cc *pgx.ConnConfig) error {
 	}
 	dsn, err := c.dsn()
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", storage.ErrRetryable, err)
 	}
 	fresh, err := c.connection(ctx, dsn)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", storage.ErrRetryable, err)
 	}
 	cc.User, cc.Password = fresh.User, fresh.Password
 	return nil
