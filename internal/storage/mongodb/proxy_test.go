@@ -38,12 +38,19 @@ type proxy struct {
 // through it.
 func newProxy(tb testing.TB) (*proxy, Config) {
 	tb.Helper()
+	return newProxyBehind(tb, func(l net.Listener) net.Listener { return l })
+}
+
+// newProxyBehind is newProxy with something in front, for example TLS.
+func newProxyBehind(tb testing.TB, front func(net.Listener) net.Listener) (*proxy, Config) {
+	tb.Helper()
 	cfg := testConfig(tb)
 	d, err := parseDSN(string(cfg.DSN))
 	require.NoError(tb, err)
 	p := &proxy{server: d.hosts[0], open: map[net.Conn]struct{}{}}
 	p.listener, err = net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(tb, err)
+	p.listener = front(p.listener)
 	p.wg.Go(p.accept)
 	tb.Cleanup(func() {
 		closeQuietly(p.listener)
