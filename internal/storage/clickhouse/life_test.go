@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -273,7 +274,7 @@ func TestTwoProcessesMigrateAtOnce(t *testing.T) {
 	for range 4 {
 		st, err := Open(context.Background(), cfg, Options{})
 		require.NoError(t, err)
-		defer func() { require.NoError(t, st.Close()) }()
+		t.Cleanup(func() { require.NoError(t, st.Close()) })
 		go func() { done <- st.Migrate(context.Background()) }()
 	}
 	for range 4 {
@@ -310,4 +311,33 @@ func TestSmallInsertsAreKeptApart(t *testing.T) {
 	}
 	parts := number(t, st, "SELECT toInt64(uniqExact(_part)) FROM activity_events")
 	require.LessOrEqual(t, parts, int64(3), "the first goes at once, the others together")
+}
+
+func TestTheFeedGivesWhatHasSettled(t *testing.T) {
+	ctx := context.Background()
+	var ahead atomic.Int64
+	clock := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	cfg := testConfig(t)
+	st := openTest(t, cfg, Options{Now: clock})
+	write(t, st, newEvents(0, 30))
+	got, err := st.Feed(ctx, allTenants, activity.FeedPosition{}, 100)
+	require.NoError(t, err)
+	require.Empty(t, got, "an insert of another collector may be under way")
+	ahead.Store(int64(cfg.settle()) + int64(time.Second))
+	write(t, st, newEvents(30, 40))
+	var at activity.FeedPosition
+	seen := 0
+	for {
+		got, err := st.Feed(ctx, allTenants, at, 7)
+		require.NoError(t, err)
+		if len(got) == 0 {
+			break
+		}
+		for i := range got {
+			require.Greater(t, got[i].StoredNS, at.StoredNS)
+			at = activity.FeedPosition{StoredNS: got[i].StoredNS, ID: got[i].ID}
+			seen++
+		}
+	}
+	require.Equal(t, 30, seen)
 }

@@ -46,10 +46,10 @@ func (p *proxy) take(statement string) (f fault, ok bool) {
 // behind lets the configuration reach its server through a proxy.
 func behind(t *testing.T, cfg *Config) *proxy {
 	t.Helper()
-	real, err := cfg.target()
+	direct, err := cfg.target()
 	require.NoError(t, err)
 	p := &proxy{}
-	forward := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: real.addresses[0]})
+	forward := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: direct.addresses[0]})
 	transport := &http.Transport{}
 	forward.Transport = transport
 	t.Cleanup(transport.CloseIdleConnections)

@@ -108,29 +108,40 @@ func (s *store) judgeOldest(ctx context.Context, scope activity.Scope, q *activi
 // countOldest finds on the server how many events there are, at most limit, and
 // which is the last of them. condition is constant text.
 func (s *store) countOldest(ctx context.Context, scope activity.Scope, q *activity.Query, condition string, limit int) (d doomed, err error) {
+	x := s.newSearch(scope, q)
+	_, err = x.eachWindow(ctx, func(part span, limitTime time.Duration) (more bool, err error) {
+		n, last, err := x.countWindow(ctx, part, limitTime, condition, int64(limit)-d.events)
+		if n > 0 {
+			d.events, d.last = d.events+n, last
+		}
+		return d.events < int64(limit), err
+	})
+	d.more = d.events == int64(limit)
+	return d, err
+}
+
+func (x *search) countWindow(ctx context.Context, part span, limitTime time.Duration, condition string, limit int64) (n int64, last place, err error) {
+	q := x.query
+	q.From, q.To = 0, 0 // the window is inside
 	b := &builder{}
 	b.add("SELECT n, last.1, last.2, last.3, last.4 FROM (SELECT toInt64(count()) AS n, max((datetime_ns, id, tenant_id, k)) AS last FROM (",
-		"SELECT datetime_ns, id, tenant_id, CAST(kind, 'Int64') AS k FROM activity_events FINAL").where(scope, q)
-	b.add(condition)
+		"SELECT datetime_ns, id, tenant_id, CAST(kind, 'Int64') AS k FROM activity_events FINAL").where(x.scope, &q)
+	b.within(part).add(condition)
 	if !q.After.IsZero() {
 		b.after(activity.OldestFirst, &q.After, false)
 	}
-	b.order(activity.OldestFirst, false).add(" LIMIT ", b.bind("UInt64", limit), "))")
-	err = s.query(ctx, s.config.ReadTimeout, b, func(r driver.Rows) error {
+	b.order(activity.OldestFirst, false).add(" LIMIT ", b.int(limit), "))")
+	err = x.store.query(ctx, limitTime, b, func(r driver.Rows) error {
 		var id string
 		var kind int64
-		if err := r.Scan(&d.events, &d.last.Datetime, &id, &d.last.tenant, &kind); err != nil {
+		if err := r.Scan(&n, &last.Datetime, &id, &last.tenant, &kind); err != nil {
 			return err
 		}
-		copy(d.last.ID[:], id)
-		d.last.kind = activity.Kind(kind) //nolint:gosec // of our enum
+		copy(last.ID[:], id)
+		last.kind = activity.Kind(kind) //nolint:gosec // of our enum
 		return nil
 	})
-	if d.events == 0 {
-		d.last = place{}
-	}
-	d.more = d.events == int64(limit)
-	return d, err
+	return n, last, err
 }
 
 // upTo bounds a statement to what lies beyond a position, up to a place.
@@ -181,14 +192,15 @@ func (s *store) dropOldest(ctx context.Context, r *storage.Retention) (res stora
 	var months []string
 	b := &builder{}
 	b.add("SELECT DISTINCT _partition_id AS p FROM activity_events WHERE datetime_ns < ", b.int(r.Before), " ORDER BY p LIMIT 1000")
-	if err = s.query(ctx, s.config.ReadTimeout, b, func(rows driver.Rows) error {
+	err = s.query(ctx, s.config.ReadTimeout, b, func(rows driver.Rows) error {
 		var id string
 		if err := rows.Scan(&id); err != nil {
 			return err
 		}
 		months = append(months, id)
 		return nil
-	}); err != nil {
+	})
+	if err != nil {
 		return res, err
 	}
 	for _, id := range months {

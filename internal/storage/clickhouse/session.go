@@ -19,6 +19,11 @@ type undated struct{ context.Context }
 
 func (undated) Deadline() (time.Time, bool) { return time.Time{}, false }
 
+// driverContext carries what the driver reads of a context.
+func driverContext(ctx context.Context, options ...ch.QueryOption) context.Context {
+	return ch.Context(undated{ctx}, options...)
+}
+
 // seconds is a duration as the settings take it.
 func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
 
@@ -50,7 +55,7 @@ func (s *store) query(ctx context.Context, limit time.Duration, b *builder, fn f
 			err = fmt.Errorf("%w: the server did not answer within %s", storage.ErrBudget, limit)
 		}
 	}()
-	rows, err := s.conn.Query(ch.Context(undated{ctx}, ch.WithSettings(s.readSettings(limit))), b.sql.String(), b.args...)
+	rows, err := s.conn.Query(driverContext(ctx, ch.WithSettings(s.readSettings(limit))), b.sql.String(), b.args...)
 	if err != nil {
 		return spent(err)
 	}
@@ -101,5 +106,5 @@ func (s *store) exec(ctx context.Context, limit time.Duration, settings ch.Setti
 	for k, v := range settings {
 		all[k] = v
 	}
-	return classify(s.conn.Exec(ch.Context(undated{ctx}, ch.WithSettings(all)), b.sql.String(), b.args...))
+	return classify(s.conn.Exec(driverContext(ctx, ch.WithSettings(all)), b.sql.String(), b.args...))
 }

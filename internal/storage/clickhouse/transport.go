@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"net/http"
 	"sync"
+	"time"
 )
 
 // transport is one HTTP transport for every connection of the driver, which
@@ -13,12 +14,17 @@ type transport struct {
 	shared *http.Transport
 }
 
+// idleTime is below the keep_alive_timeout of every server (3 s in old ones): an
+// insert is not sent again by itself when its connection was just being closed.
+const idleTime = 2 * time.Second
+
 // wrap is for clickhouse.Options.TransportFunc. The first transport the driver
 // makes serves all.
 func (t *transport) wrap(conns int) func(*http.Transport) (http.RoundTripper, error) {
 	return func(own *http.Transport) (http.RoundTripper, error) {
 		t.once.Do(func() {
 			own.MaxIdleConns, own.MaxIdleConnsPerHost = conns, conns
+			own.IdleConnTimeout = idleTime
 			t.shared = own
 		})
 		return roundTripper{t.shared}, nil

@@ -67,7 +67,7 @@ func spanOf(q *activity.Query) span {
 // windows cuts a span from one end into windows.
 type windows struct {
 	rest       span
-	width      uint64
+	width      int64
 	min, max   int64 // of the table
 	descending bool
 	done       bool
@@ -81,7 +81,8 @@ func (s *store) windowsOver(ctx context.Context, all span, descending bool) (*wi
 	}
 	w := &windows{rest: all, min: lo, max: hi, descending: descending, done: all.lo > all.hi, width: math.MaxInt64}
 	if n > windowRows {
-		w.width = max(uint64(float64(uint64(hi)-uint64(lo))*windowRows/float64(n)), 1) // below n, so below the extent's length
+		length := (float64(hi) - float64(lo)) * windowRows / float64(n)
+		w.width = int64(min(max(length, 1), 1<<62))
 	}
 	return w, nil
 }
@@ -94,7 +95,7 @@ func (w *windows) next() (s span, ok bool) {
 	s = w.rest
 	if w.descending {
 		from := min(w.rest.hi, w.max) // nothing is above, or it is in this window too
-		if edge := from - int64(w.width); edge < from && edge > max(w.min, w.rest.lo) {
+		if edge := from - w.width; edge < from && edge > max(w.min, w.rest.lo) {
 			s.lo = edge
 			w.rest.hi = edge - 1
 		} else {
@@ -102,7 +103,7 @@ func (w *windows) next() (s span, ok bool) {
 		}
 	} else {
 		from := max(w.rest.lo, w.min)
-		if edge := from + int64(w.width); edge > from && edge < min(w.max, w.rest.hi) {
+		if edge := from + w.width; edge > from && edge < min(w.max, w.rest.hi) {
 			s.hi = edge
 			w.rest.lo = edge + 1
 		} else {

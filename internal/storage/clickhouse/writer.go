@@ -131,7 +131,7 @@ func insertStatement(fields []activity.Field) string {
 
 func (w *writer) send(ctx context.Context, events []*activity.Event) (err error) {
 	fields := columnsOf(events)
-	ctx = ch.Context(undated{ctx}, ch.WithSettings(w.store.insertSettings()), ch.WithColumnNamesAndTypes(wireColumns(fields)))
+	ctx = driverContext(ctx, ch.WithSettings(w.store.insertSettings()), ch.WithColumnNamesAndTypes(wireColumns(fields)))
 	batch, err := w.store.conn.PrepareBatch(ctx, insertStatement(fields))
 	if err != nil {
 		return w.failed(ctx, err)
