@@ -94,9 +94,9 @@ func limited(d time.Duration) string {
 func mysqlParts(ctx context.Context, cfg *MySQLConfig, opts *Options) (p parts, err error) {
 	d := &mysqlDialect{}
 	p.dialect, p.createSchema, p.readersMax = d, cfg.CreateSchema, cfg.Readers
-	open := func(max int, timeout time.Duration, setup ...string) *sql.DB {
+	open := func(connections int, timeout time.Duration, setup ...string) *sql.DB {
 		db := sql.OpenDB(&mysqlConnector{config: cfg, setup: append([]string{mysqlSession}, setup...), readTimeout: timeout})
-		db.SetMaxOpenConns(max)
+		db.SetMaxOpenConns(connections)
 		db.SetMaxIdleConns(0) // sessions keep the connections that are used again
 		return db
 	}

@@ -41,8 +41,8 @@ func (k *mysqlKeeper) load(ctx context.Context, c *session) (err error) {
 	if err := k.look(ctx, c); err != nil {
 		return err
 	}
-	real, err := k.dialect.partitions(ctx, c.conn)
-	if err != nil || slices.EqualFunc(k.catalogue, real, sameRange) {
+	there, err := k.dialect.partitions(ctx, c.conn)
+	if err != nil || slices.EqualFunc(k.catalogue, there, sameRange) {
 		return err
 	}
 	return k.dialect.alone(ctx, c.conn, func() error { return k.dialect.publish(ctx, c.conn) })

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -172,7 +171,7 @@ func TestMySQLRetentionDropsMonths(t *testing.T) {
 	}
 	id := events[3].ID
 	deleted, held, _ := run(activity.AllTenants(), storage.Retention{Before: before, Limit: 7, Hold: func(e *activity.Event) bool { return e.ID == id }})
-	require.EqualValues(t, []int64{79, 1}, []int64{deleted, held})
+	require.Equal(t, []int64{79, 1}, []int64{deleted, held})
 	ranges := len(mysqlRanges(t, cfg))
 	deleted, _, calls := run(activity.AllTenants(), storage.Retention{Before: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC).UnixNano(), Limit: 1})
 	require.EqualValues(t, 41, deleted)
@@ -209,7 +208,8 @@ func TestMySQLSeveralCollectorsWriteInOneOrder(t *testing.T) {
 					slices.Reverse(part)
 				}
 				res, err := st.Write(ctx, part)
-				if !assert.NoError(t, err) || !assert.Empty(t, res.Conflicts) {
+				if err != nil || !assert.Empty(t, res.Conflicts) {
+					assert.NoError(t, err)
 					return
 				}
 				mu.Lock()
@@ -274,7 +274,7 @@ func TestMySQLTellsDuplicatesInAnyMixture(t *testing.T) {
 			changed[i].Message = "something else"
 		}
 	}
-	batch := append(changed, all[650], all[653], changed[120])
+	batch := slices.Concat(changed, []activity.Event{all[650], all[653], changed[120]})
 	res := write(t, st, batch)
 	require.Equal(t, 400, res.Written)
 	var duplicates, conflicts []int
@@ -301,15 +301,8 @@ func TestMySQLLostConnectionsAreReplaced(t *testing.T) {
 	st := openTest(t, cfg, Options{})
 	kill := func() (killed int) {
 		db := mysqlAdmin(t, cfg)
-		rows, err := db.QueryContext(ctx, "SELECT id FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND id <> CONNECTION_ID()")
+		ids, err := texts(ctx, db, "SELECT id FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND id <> CONNECTION_ID()")
 		require.NoError(t, err)
-		var ids []string
-		for rows.Next() {
-			var id string
-			require.NoError(t, rows.Scan(&id))
-			ids = append(ids, id)
-		}
-		require.NoError(t, rows.Err())
 		for _, id := range ids {
 			if _, err := db.ExecContext(ctx, "KILL "+id); err == nil {
 				killed++
@@ -401,7 +394,7 @@ func TestMySQLMigratesOnceAtATime(t *testing.T) {
 	for range 4 {
 		st, err := Open(context.Background(), cfg, Options{})
 		require.NoError(t, err)
-		defer func() { require.NoError(t, st.Close()) }()
+		t.Cleanup(func() { require.NoError(t, st.Close()) })
 		wg.Go(func() { assert.NoError(t, st.Migrate(context.Background())) })
 	}
 	wg.Wait()
@@ -465,13 +458,13 @@ func TestMySQLSecretsAndTLS(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, cc.TLS)
 
-	real := mysqlConfig(t)(t)
-	dsn, err := mysql.ParseDSN(string(real.MySQL.DSN))
+	served := mysqlConfig(t)(t)
+	dsn, err := mysql.ParseDSN(string(served.MySQL.DSN))
 	require.NoError(t, err)
 	dsn.User, dsn.Passwd = "nobody_there", "s3cret"
-	real.MySQL.DSN = configopaque.String(dsn.FormatDSN())
-	_, err = Open(context.Background(), real, Options{})
+	served.MySQL.DSN = configopaque.String(dsn.FormatDSN())
+	_, err = Open(context.Background(), served, Options{})
 	require.ErrorIs(t, err, storage.ErrRetryable)
 	require.NotContains(t, err.Error(), "s3cret")
-	require.True(t, strings.Contains(err.Error(), "Access denied"), err)
+	require.ErrorContains(t, err, "Access denied")
 }

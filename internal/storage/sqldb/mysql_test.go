@@ -94,11 +94,11 @@ func mysqlExecute(t *testing.T, cfg Config, statements ...string) {
 func mysqlRanges(t *testing.T, cfg Config) catalogue {
 	t.Helper()
 	d, db := &mysqlDialect{}, mysqlAdmin(t, cfg)
-	real, err := d.partitions(context.Background(), db)
+	there, err := d.partitions(context.Background(), db)
 	require.NoError(t, err)
 	listed, err := d.segments(context.Background(), db)
 	require.NoError(t, err)
-	require.True(t, slices.EqualFunc(real, listed, sameRange), "%v, listed are %v", real, listed)
+	require.True(t, slices.EqualFunc(there, listed, sameRange), "%v, listed are %v", there, listed)
 	return listed
 }
 
