@@ -50,6 +50,8 @@ type planning interface {
 	// byID gives the segments to ask one after the other for an id: those given,
 	// or one over all of them where one query can do that.
 	byID(segs catalogue) catalogue
+	// byStored is the same for the order of commits.
+	byStored(segs catalogue) catalogue
 	// source is what follows FROM to read a segment in the order of an index,
 	// "" for whichever: the table, and a hint where there is one.
 	source(segment, index string) string

@@ -27,6 +27,7 @@ func (s *store) Feed(ctx context.Context, scope activity.Scope, after activity.F
 		if err != nil {
 			return err
 		}
+		segs = s.dialect.byStored(segs)
 		var hits []hit
 		slices.SortFunc(segs, func(a, b segment) int { return cmp.Compare(a.firstStored, b.firstStored) })
 		for i := range segs {

@@ -75,14 +75,18 @@ func (*postgresDialect) during(b *builder, lo, hi int64) string {
 	return " AND datetime_ns BETWEEN " + b.arg(lo) + " AND " + b.arg(hi)
 }
 
-// catalogue is one segment: PostgreSQL finds the months by itself.
-func (*postgresDialect) catalogue(context.Context, *session) (catalogue, error) {
-	return catalogue{{name: postgresTable, lo: math.MinInt64, hi: math.MaxInt64, lastStored: math.MaxInt64}}, nil
+func (*postgresDialect) source(string, string) string { return postgresTable }
+
+// wholeTable is the segment of everything.
+func wholeTable() catalogue {
+	return catalogue{{name: "all", lo: math.MinInt64, hi: math.MaxInt64, lastStored: math.MaxInt64}}
 }
 
-func (*postgresDialect) source(segment, _ string) string { return segment }
+// byID and byStored: one query over all months, each of which is asked for a few
+// entries of an index.
+func (*postgresDialect) byID(catalogue) catalogue { return wholeTable() }
 
-func (*postgresDialect) byID(segs catalogue) catalogue { return segs }
+func (*postgresDialect) byStored(catalogue) catalogue { return wholeTable() }
 
 func (*postgresDialect) hasIndex(string) bool { return true }
 
@@ -128,6 +132,9 @@ func (d *postgresDialect) schema() (*schema, error) {
 		finish:   func(ctx context.Context, tx execer, _ []string) error { return d.addParsed(ctx, tx) },
 	}, nil
 }
+
+var makeMonthsAhead = fmt.Sprintf("SELECT activity_make_partition(extract(epoch FROM date_trunc('month', now() AT TIME ZONE 'UTC')"+
+	" + n * INTERVAL '1 month')::BIGINT * 1000000000) FROM generate_series(0, %d) AS n", monthsAhead)
 
 // lockPostgresSchema keeps other processes from migrating until the transaction
 // ends, and makes the schema. A lock and a migration may take their time.

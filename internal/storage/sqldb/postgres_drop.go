@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
 )
@@ -26,11 +25,10 @@ type month struct {
 // months gives the partitions that end at or before a time, oldest first.
 func (d *postgresDropper) months(ctx context.Context, c *session, before int64) (out []month, err error) {
 	b := &builder{dialect: d.dialect}
-	b.add("SELECT c.relname::text AS name FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid WHERE i.inhparent = '" + postgresTable + "'::regclass")
-	err = c.query(ctx, b, func(row []driver.Value) error {
+	err = c.query(ctx, b.add(monthsStatement), func(row []driver.Value) error {
 		name, _ := row[0].(string)
 		lo, ok := monthOfPartition(name)
-		hi := time.Unix(0, lo).UTC().AddDate(0, 1, 0).UnixNano()
+		hi := nextMonth(lo)
 		if ok && hi <= before {
 			out = append(out, month{name: name, lo: lo, hi: hi})
 		}

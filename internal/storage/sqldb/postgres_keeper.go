@@ -97,7 +97,8 @@ var (
 	// A row of the table that has the key of a staged one and another place in
 	// the order of commits was there before, or comes from earlier in the batch.
 	collisionStatement = "SELECT s.stored_ns AS position, " + columnListOf("e.") + " FROM " + stagingTable + " AS s JOIN " + postgresTable +
-		" AS e ON e.id = s.id AND e.datetime_ns = s.datetime_ns AND e.tenant_id = s.tenant_id WHERE e.stored_ns <> $1 + s.stored_ns"
+		" AS e ON e.id = s.id AND e.datetime_ns = s.datetime_ns AND e.tenant_id = s.tenant_id" +
+		" WHERE e.stored_ns <> $1 + s.stored_ns AND e.datetime_ns BETWEEN $2 AND $3"
 )
 
 // stagedList is selectList with the commit order made of a base and the place.
@@ -170,6 +171,12 @@ func (k *postgresKeeper) collisions(ctx context.Context, c *session, events []ac
 	}
 	b := &builder{dialect: k.dialect}
 	b.arg(base)
+	lo, hi := events[0].Datetime, events[0].Datetime // the months that are asked
+	for i := range events {
+		lo, hi = min(lo, events[i].Datetime), max(hi, events[i].Datetime)
+	}
+	b.arg(lo)
+	b.arg(hi)
 	taken := make([]bool, len(events))
 	err := c.query(ctx, b.add(collisionStatement), func(row []driver.Value) error {
 		position, _ := row[0].(int64)

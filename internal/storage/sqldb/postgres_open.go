@@ -55,8 +55,9 @@ func postgresParts(ctx context.Context, cfg *PostgresConfig, opts *Options) (p p
 
 // pool gives connections with the settings of the store. Those over whole tables
 // and bitmaps are off: a page has to follow an index in its order, whatever the
-// statistics of a new month say. Just-in-time compilation costs more than it
-// gives to short statements.
+// statistics of a new month say. A plan is made for the values of its statement,
+// so that only the months they name are opened. Just-in-time compilation costs
+// more than it gives to short statements.
 func (c *PostgresConfig) pool(ctx context.Context, size int, timeout time.Duration, more map[string]string) (*sql.DB, error) {
 	dsn, err := c.dsn()
 	if err != nil {
@@ -76,6 +77,7 @@ func (c *PostgresConfig) pool(ctx context.Context, size int, timeout time.Durati
 		"enable_seqscan":                      "off",
 		"enable_bitmapscan":                   "off",
 		"jit":                                 "off",
+		"plan_cache_mode":                     "force_custom_plan",
 	}
 	for k, v := range settings {
 		cc.RuntimeParams[k] = v

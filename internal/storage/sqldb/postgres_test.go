@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -34,6 +35,7 @@ func postgresConfig(tb testing.TB) func(tb testing.TB) Config {
 		cfg.Postgres.DSN = configopaque.String(dsn)
 		cfg.Postgres.Schema = fmt.Sprintf("t%d_%d", os.Getpid(), schemas.Add(1))
 		cfg.Postgres.Readers = 2
+		cfg.Postgres.WriteTimeout = time.Minute // the machine of the tests does other things, too
 		tb.Cleanup(func() {
 			_, err := postgresAdmin(tb, cfg).ExecContext(context.Background(), "DROP SCHEMA IF EXISTS "+cfg.Postgres.Schema+" CASCADE")
 			require.NoError(tb, err)

@@ -139,8 +139,8 @@ func (s *store) scanRows(ctx context.Context, hits []hit, memory []storage.Recor
 		if err != nil {
 			return err
 		}
-		segs = append(segs, s.dialect.byID(segs)...)
-		hits = slices.DeleteFunc(hits, func(h hit) bool { return !segs.has(h.segment) })
+		// A segment that is a table of its own may be gone with its rows.
+		hits = slices.DeleteFunc(hits, func(h hit) bool { return s.dialect.source(h.segment, "") == h.segment && !segs.has(h.segment) })
 		records, err = c.fetchInto(ctx, s.dialect, hits, memory[:len(hits)])
 		return err
 	})

@@ -65,6 +65,8 @@ func (*sqliteDialect) source(segment, index string) string {
 
 func (*sqliteDialect) byID(segs catalogue) catalogue { return segs }
 
+func (*sqliteDialect) byStored(segs catalogue) catalogue { return segs }
+
 func (*sqliteDialect) hasIndex(string) bool { return true }
 
 func (*sqliteDialect) driving(field activity.Field, value driver.Value) (column string, v driver.Value) {
