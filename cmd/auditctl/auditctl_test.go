@@ -153,6 +153,25 @@ service: {pipelines: {logs: {receivers: [otlp], processors: [enrich], exporters:
 	require.NoError(t, err, out)
 }
 
+func TestADSNNeedsAServerAndNoConfig(t *testing.T) {
+	_, err := execute(t, "verify", "--dsn", "x")
+	require.ErrorContains(t, err, "no server")
+	_, err = execute(t, "verify", "--driver", "oracle", "--dsn", "x")
+	require.ErrorContains(t, err, "the drivers are")
+	_, err = execute(t, "verify", "--driver", "postgres")
+	require.ErrorContains(t, err, "dsn")
+	_, err = execute(t, "verify", "--config", "c.yaml", "--dsn-file", "f")
+	require.ErrorContains(t, err, "none of the others can be")
+	_, err = execute(t, "verify", "--driver", "postgres", "--dsn", "postgres://writer:s3cret@127.0.0.1:1/audit?sslmode=disable")
+	require.ErrorContains(t, err, "postgres:127.0.0.1:1/audit")
+	assert.NotContains(t, err.Error(), "s3cret")
+	_, err = execute(t, "replay", "--driver", "postgres", "--dsn", "postgres://127.0.0.1:1/audit?sslmode=disable")
+	require.ErrorContains(t, err, "--dead-letters")
+	out, err := execute(t, "migrate", "--print", "--driver", "clickhouse", "--dsn", "http://db:8123/audit")
+	require.NoError(t, err)
+	assert.Contains(t, out, "CREATE TABLE")
+}
+
 func TestMigratePrintsAndVersion(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "none")
 	out, err := execute(t, "migrate", "--print", "--sqlite-directory", dir)

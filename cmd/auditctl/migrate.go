@@ -17,7 +17,7 @@ func newMigrate() *cobra.Command {
 		Short: "Bring the database to this version's schema",
 		Long: `Bring the database to this version's schema. The collector does it by itself when
 it starts, unless its configuration says create_schema: false. --print shows the
-statements and opens no database.`,
+statements and opens no database; of the DSN it takes the names.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			database, _, err := src.resolve(cmd.Context())

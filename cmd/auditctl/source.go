@@ -21,6 +21,7 @@ import (
 // configuration.
 type source struct {
 	driver, directory, dsn, dsnFile, config, exporter, letters string
+	insecure                                                   bool
 }
 
 func (s *source) flags(cmd *cobra.Command) {
@@ -31,8 +32,9 @@ func (s *source) flags(cmd *cobra.Command) {
 	f.StringVar(&s.directory, "sqlite-directory", "./data", "folder of activity.db")
 	f.StringVar(&s.dsnFile, "dsn-file", "", "file that holds the DSN of the server")
 	f.StringVar(&s.dsn, "dsn", "", "the DSN itself; other users of this machine see what stands on a command line, so none with a password")
+	f.BoolVar(&s.insecure, "insecure", false, "connect to the server without TLS: on a trusted network alone")
 	f.StringVar(&s.letters, "dead-letters", "", "folder of the dead letters (default: the configuration's, or dead-letters in SQLite's folder)")
-	for _, flag := range []string{"sqlite-directory", "driver", "dsn-file", "dsn"} {
+	for _, flag := range []string{"sqlite-directory", "driver", "dsn-file", "dsn", "insecure"} {
 		cmd.MarkFlagsMutuallyExclusive("config", flag)
 	}
 	cmd.MarkFlagsMutuallyExclusive("dsn", "dsn-file", "sqlite-directory")
@@ -61,6 +63,9 @@ func (s *source) fromFlags(sink *collectorconfig.Sink) error {
 	sink.Database.Driver, sink.Database.SQLite.Directory = s.driver, s.directory
 	if folder := sink.Database.Folder(); folder != "" {
 		sink.Letters.Directory = deadletter.DefaultDirectory(folder, "")
+	}
+	if s.insecure {
+		sink.Database.WithoutTLS()
 	}
 	if s.dsn == "" && s.dsnFile == "" {
 		return nil

@@ -21,6 +21,7 @@ import (
 // that is shipped for it.
 type backend struct {
 	name     string
+	driver   string
 	config   string
 	exporter string
 	// variable holds the DSN of the test server; "" needs none.
@@ -48,27 +49,27 @@ func scyllaLacks(_, parameter string) bool {
 func backends() []backend {
 	return []backend{
 		{
-			name: "sqlite", config: "otelcol-config.yaml", exporter: "auditsql", lacks: lacksNothing,
+			name: "sqlite", driver: "sqlite", config: "otelcol-config.yaml", exporter: "auditsql", lacks: lacksNothing,
 			prepare: func(*testing.T, string, string) map[string]string { return map[string]string{} },
 		},
 		{
-			name: "postgres", config: "deploy/postgres.yaml", exporter: "auditsql", variable: "ACTIVITYLOG_TEST_POSTGRES_DSN",
+			name: "postgres", driver: "postgres", config: "deploy/postgres.yaml", exporter: "auditsql", variable: "ACTIVITYLOG_TEST_POSTGRES_DSN",
 			prepare: preparePostgres, lacks: lacksNothing,
 		},
 		{
-			name: "mysql", config: "deploy/mysql.yaml", exporter: "auditsql", variable: "ACTIVITYLOG_TEST_MYSQL_DSN",
+			name: "mysql", driver: "mysql", config: "deploy/mysql.yaml", exporter: "auditsql", variable: "ACTIVITYLOG_TEST_MYSQL_DSN",
 			prepare: prepareMySQL, lacks: lacksNothing,
 		},
 		{
-			name: "clickhouse", config: "deploy/clickhouse.yaml", exporter: "auditclickhouse", variable: "ACTIVITYLOG_TEST_CLICKHOUSE_DSN",
+			name: "clickhouse", driver: "clickhouse", config: "deploy/clickhouse.yaml", exporter: "auditclickhouse", variable: "ACTIVITYLOG_TEST_CLICKHOUSE_DSN",
 			prepare: prepareClickHouse, lacks: lacksNothing, silentDuplicates: true,
 		},
 		{
-			name: "mongodb", config: "deploy/mongodb.yaml", exporter: "auditmongo", variable: "ACTIVITYLOG_TEST_MONGODB_DSN",
+			name: "mongodb", driver: "mongodb", config: "deploy/mongodb.yaml", exporter: "auditmongo", variable: "ACTIVITYLOG_TEST_MONGODB_DSN",
 			prepare: prepareMongoDB, lacks: lacksNothing,
 		},
 		{
-			name: "cassandra", config: "deploy/scylla.yaml", exporter: "auditscylla", variable: "ACTIVITYLOG_TEST_CASSANDRA_DSN",
+			name: "cassandra", driver: "scylla", config: "deploy/scylla.yaml", exporter: "auditscylla", variable: "ACTIVITYLOG_TEST_CASSANDRA_DSN",
 			prepare: prepareCassandra, lacks: scyllaLacks, silentDuplicates: true, uncounted: true,
 		},
 	}

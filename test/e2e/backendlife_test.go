@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -230,6 +232,26 @@ var lifeCases = []backendCase{
 		out, code := r.Tool("auditctl", "migrate", "--print", "--config", r.collector.config, "--exporter", r.exporter)
 		assert.Equal(t, 0, code, out)
 		assert.Regexp(t, `(?i)create (table|collection)|createIndexes|"create"`, out)
+	}},
+	{"auditctl finds the store by its driver, too", func(t *testing.T, r *room) {
+		t.Helper()
+		r.fill(3, "login")
+		args := []string{"verify", "--driver", r.driver, "--tenant", r.tenant}
+		if dsn, given := secretOf(r.collector); given {
+			file := filepath.Join(t.TempDir(), "dsn")
+			require.NoError(t, os.WriteFile(file, []byte(dsn+"\n"), 0o600))
+			args = append(args, "--dsn-file", file)
+		} else {
+			args = append(args, "--sqlite-directory", r.DataDir)
+		}
+		for name := range r.env {
+			if strings.HasSuffix(name, "_INSECURE") {
+				args = append(args, "--insecure")
+			}
+		}
+		out, code := r.Tool("auditctl", args...)
+		assert.Equal(t, 0, code, out)
+		assert.Contains(t, out, "total 3, verified 3")
 	}},
 	{"dead letters can be sent again", func(t *testing.T, r *room) {
 		t.Helper()

@@ -129,6 +129,13 @@ func (c *Config) SetDSN(dsn configopaque.String, file string) error {
 	return nil
 }
 
+// WithoutTLS connects to the server of the chosen driver in clear text.
+func (c *Config) WithoutTLS() {
+	if d, err := c.database(); err == nil && d.tls != nil {
+		d.tls.Insecure = true
+	}
+}
+
 // CreateSchema lets Migrate change the schema, whatever the configuration says.
 func (c *Config) CreateSchema() {
 	if d, err := c.database(); err == nil && d.createSchema != nil {

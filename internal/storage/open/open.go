@@ -14,6 +14,7 @@ import (
 	"io"
 
 	"go.opentelemetry.io/collector/config/configopaque"
+	"go.opentelemetry.io/collector/config/configtls"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
@@ -36,6 +37,7 @@ type database struct {
 
 	dsn          *configopaque.String // nil without a server
 	dsnFile      *string
+	tls          *configtls.ClientConfig
 	createSchema *bool // nil when the schema is always the store's own
 }
 
@@ -57,7 +59,7 @@ func (c *Config) database() (*database, error) {
 	case driverClickHouse:
 		validated, cfg := c.ClickHouse.HasValue(), c.ClickHouse.GetOrInsertDefault()
 		return &database{
-			config: cfg, validated: validated, dsn: &cfg.DSN, dsnFile: &cfg.DSNFile, createSchema: &cfg.CreateSchema,
+			config: cfg, validated: validated, dsn: &cfg.DSN, dsnFile: &cfg.DSNFile, tls: &cfg.TLS, createSchema: &cfg.CreateSchema,
 			open: func(ctx context.Context, opts Options) (storage.Store, error) {
 				return clickhouse.Open(ctx, *cfg, opts)
 			},
@@ -66,14 +68,14 @@ func (c *Config) database() (*database, error) {
 	case driverMongoDB:
 		validated, cfg := c.MongoDB.HasValue(), c.MongoDB.GetOrInsertDefault()
 		return &database{
-			config: cfg, validated: validated, dsn: &cfg.DSN, dsnFile: &cfg.DSNFile, createSchema: &cfg.CreateSchema,
+			config: cfg, validated: validated, dsn: &cfg.DSN, dsnFile: &cfg.DSNFile, tls: &cfg.TLS, createSchema: &cfg.CreateSchema,
 			open:  func(ctx context.Context, opts Options) (storage.Store, error) { return mongodb.Open(ctx, *cfg, opts) },
 			print: func(w io.Writer) error { return mongodb.Print(*cfg, w) },
 		}, nil
 	case driverScylla:
 		validated, cfg := c.Scylla.HasValue(), c.Scylla.GetOrInsertDefault()
 		return &database{
-			config: cfg, validated: validated, dsn: &cfg.DSN, dsnFile: &cfg.DSNFile, createSchema: &cfg.CreateSchema,
+			config: cfg, validated: validated, dsn: &cfg.DSN, dsnFile: &cfg.DSNFile, tls: &cfg.TLS, createSchema: &cfg.CreateSchema,
 			open:  func(ctx context.Context, opts Options) (storage.Store, error) { return scylla.Open(ctx, *cfg, opts) },
 			print: func(w io.Writer) error { return scylla.Print(*cfg, w) },
 		}, nil
@@ -92,7 +94,7 @@ func (c *Config) sql() *database {
 
 // on names the server's keys.
 func (d *database) on(server *sqldb.ServerConfig) *database {
-	d.dsn, d.dsnFile, d.createSchema = &server.DSN, &server.DSNFile, &server.CreateSchema
+	d.dsn, d.dsnFile, d.tls, d.createSchema = &server.DSN, &server.DSNFile, &server.TLS, &server.CreateSchema
 	return d
 }
 
