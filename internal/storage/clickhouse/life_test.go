@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"context"
+	"iter"
 	"math"
 	"os"
 	"path/filepath"
@@ -340,4 +341,19 @@ func TestTheFeedGivesWhatHasSettled(t *testing.T) {
 		}
 	}
 	require.Equal(t, 30, seen)
+}
+
+func TestReadsDoNotKeepAnInsertWaiting(t *testing.T) {
+	cfg := testConfig(t)
+	cfg.MaxOpenConns = 2
+	st := openTest(t, cfg, Options{})
+	write(t, st, newEvents(0, 12_000))
+	for range cfg.MaxOpenConns {
+		next, stop := iter.Pull2(st.Scan(context.Background(), allTenants, activity.Query{}))
+		t.Cleanup(stop)
+		_, err, ok := next()
+		require.NoError(t, err)
+		require.True(t, ok)
+	}
+	require.Equal(t, 5, write(t, st, newEvents(12_000, 12_005)).Written)
 }

@@ -24,7 +24,7 @@ type Options = storage.Options
 // store implements storage.Store over one database.
 type store struct {
 	config Config
-	conn   driver.Conn
+	conn   driver.Conn // of everything but inserts
 	web    *transport
 	http   bool // else native
 	now    func() time.Time
@@ -66,7 +66,13 @@ func Open(ctx context.Context, cfg Config, opts Options) (storage.Store, error) 
 		}
 		return s, nil
 	}
-	s.writer = newWriter(s)
+	// Reads that take every connection must not keep an insert waiting.
+	o.MaxOpenConns, o.MaxIdleConns = 1, 1
+	inserts, err := ch.Open(o)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: open %s: %w", activity.ErrInvalid, cfg.Identity(), err), s.Close())
+	}
+	s.writer = newWriter(s, inserts)
 	s.group = groupcommit.New(s.writer.commit, groupcommit.Settings{}) //nolint:contextcheck // a commit outlives the wait of its caller
 	return s, nil
 }
@@ -124,7 +130,11 @@ func (s *store) Close() error {
 	}
 	s.closed = true
 	defer s.web.close()
-	if err := s.conn.Close(); err != nil {
+	errs := []error{s.conn.Close()}
+	if s.writer != nil {
+		errs = append(errs, s.writer.conn.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close the connections: %w", err)
 	}
 	return nil

@@ -120,3 +120,30 @@ func TestErasureLeavesNoCopyAndNoName(t *testing.T) {
 	require.Zero(t, again.Erased)
 	require.EqualValues(t, 0, number(t, st, "SELECT toInt64(count()) FROM activity_events WHERE user_id = 'user-1'"))
 }
+
+// What is accepted while the hold looks at the oldest events is not deleted,
+// though it lies among them and nobody has asked whether it is held.
+func TestRetentionLeavesWhatCameAfterItBegan(t *testing.T) {
+	ctx := context.Background()
+	st := openTest(t, testConfig(t), Options{})
+	events := monthly(20)
+	write(t, st, events)
+	late := events[3]
+	late.ID[1]++
+	came := false
+	res, err := st.DeleteBefore(ctx, allTenants, storage.Retention{
+		Before: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano(), Limit: 1000,
+		Hold: func(*activity.Event) bool {
+			if !came {
+				came = true
+				write(t, st, []activity.Event{late})
+			}
+			return false
+		},
+	})
+	require.NoError(t, err)
+	require.EqualValues(t, len(events), res.Deleted)
+	rest := scanned(t, st, activity.Query{})
+	require.Len(t, rest, 1)
+	require.Equal(t, late.ID, rest[0].ID)
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
@@ -25,6 +26,7 @@ func (s *store) Write(ctx context.Context, events []activity.Event) (storage.Wri
 // writer gives stored_ns and inserts, one commit at a time.
 type writer struct {
 	store *store
+	conn  driver.Conn // of inserts alone
 	block block
 
 	turn       chan struct{} // holds one while lastStored is used
@@ -32,7 +34,9 @@ type writer struct {
 	lastBegin  time.Time // of the last insert; used by the commit alone
 }
 
-func newWriter(s *store) *writer { return &writer{store: s, turn: make(chan struct{}, 1)} }
+func newWriter(s *store, conn driver.Conn) *writer {
+	return &writer{store: s, conn: conn, turn: make(chan struct{}, 1)}
+}
 
 // largeInsert is from how many events on an insert is worth a part of its own.
 const largeInsert = 1000
@@ -132,7 +136,7 @@ func insertStatement(fields []activity.Field) string {
 func (w *writer) send(ctx context.Context, events []*activity.Event) (err error) {
 	fields := columnsOf(events)
 	ctx = driverContext(ctx, ch.WithSettings(w.store.insertSettings()), ch.WithColumnNamesAndTypes(wireColumns(fields)))
-	batch, err := w.store.conn.PrepareBatch(ctx, insertStatement(fields))
+	batch, err := w.conn.PrepareBatch(ctx, insertStatement(fields))
 	if err != nil {
 		return w.failed(ctx, err)
 	}
