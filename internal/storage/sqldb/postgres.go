@@ -133,9 +133,6 @@ func (d *postgresDialect) schema() (*schema, error) {
 	}, nil
 }
 
-var makeMonthsAhead = fmt.Sprintf("SELECT activity_make_partition(extract(epoch FROM date_trunc('month', now() AT TIME ZONE 'UTC')"+
-	" + n * INTERVAL '1 month')::BIGINT * 1000000000) FROM generate_series(0, %d) AS n", monthsAhead)
-
 // lockPostgresSchema keeps other processes from migrating until the transaction
 // ends, and makes the schema. A lock and a migration may take their time.
 func lockPostgresSchema(ctx context.Context, tx execer, name string) error {

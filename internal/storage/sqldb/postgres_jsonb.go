@@ -27,6 +27,16 @@ $$`
 // addParsed adds the copies when they are asked for and not there. On a table
 // with events that rewrites it.
 func (d *postgresDialect) addParsed(ctx context.Context, tx execer) error {
+	if !d.config.JSONB {
+		return nil
+	}
+	// To ask costs nothing; to add, also what is there, waits for everybody who
+	// uses the table.
+	var there int
+	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM pg_attribute WHERE attrelid = '"+postgresTable+"'::regclass AND attname LIKE '%\\_parsed' AND NOT attisdropped").Scan(&there)
+	if err != nil || there == len(parsedColumns()) {
+		return d.classify(err)
+	}
 	for _, s := range d.parsedStatements() {
 		if _, err := tx.ExecContext(ctx, s); err != nil {
 			return fmt.Errorf("add the parsed columns: %w", d.classify(err))

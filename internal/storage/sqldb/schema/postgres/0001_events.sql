@@ -122,6 +122,9 @@ BEGIN
 END
 $$;
 
+SELECT activity_make_partition(extract(epoch FROM date_trunc('month', now() AT TIME ZONE 'UTC') + n * INTERVAL '1 month')::BIGINT * 1000000000)
+FROM generate_series(0, 2) AS n;
+
 REVOKE ALL ON FUNCTION activity_make_partition(BIGINT) FROM PUBLIC;
 
 -- For people: the time as a timestamp.
