@@ -106,7 +106,7 @@ func (c *clock) set(now time.Time) {
 // Two acceptances of one key, written in either order, by one process and by
 // two, read back as the one received first, whole.
 func TestEarliestAcceptanceWinsWhole(t *testing.T) {
-	cfg := freshKeyspace(t, "activitylog_acceptance")
+	cfg := emptyKeyspace(t)
 	one, two := openTest(t, cfg, Options{}), openTest(t, cfg, Options{})
 	n := 0
 	for _, late := range []int64{1, int64(time.Microsecond), int64(time.Hour), int64(100 * 24 * time.Hour)} {
@@ -134,7 +134,7 @@ func TestEarliestAcceptanceWinsWhole(t *testing.T) {
 // In one nanosecond: the one that was stored first, whole, whatever the bytes
 // of its cells and the order in which the database gets them.
 func TestTiesAreBrokenForTheWholeRow(t *testing.T) {
-	cfg := freshKeyspace(t, "activitylog_ties")
+	cfg := emptyKeyspace(t)
 	c := &clock{}
 	one, two := openTest(t, cfg, Options{Now: c.Now}), openTest(t, cfg, Options{Now: c.Now})
 	now := time.Now()
@@ -175,7 +175,7 @@ func TestTiesAreBrokenForTheWholeRow(t *testing.T) {
 
 // What an acceptance is never mixed of holds for writers that race, too.
 func TestRacingAcceptances(t *testing.T) {
-	cfg := freshKeyspace(t, "activitylog_race")
+	cfg := emptyKeyspace(t)
 	st := openTest(t, cfg, Options{})
 	const events, racers = 20, 4
 	var owned sync.WaitGroup
@@ -200,7 +200,7 @@ func TestRacingAcceptances(t *testing.T) {
 // A lookup without its event, which a crash leaves behind, leads nowhere; the
 // retry completes it.
 func TestACrashBetweenLookupsAndEvent(t *testing.T) {
-	st := openTest(t, freshKeyspace(t, "activitylog_crash"), Options{})
+	st := openTest(t, emptyKeyspace(t), Options{})
 	ctx := context.Background()
 	require.NoError(t, st.settle(ctx))
 	e := newEvent(1)
@@ -221,7 +221,7 @@ func TestACrashBetweenLookupsAndEvent(t *testing.T) {
 }
 
 func TestAnEventTooLargeForTheServerIsRefusedAlone(t *testing.T) {
-	st := openTest(t, freshKeyspace(t, "activitylog_large"), Options{})
+	st := openTest(t, emptyKeyspace(t), Options{})
 	events := newEvents(0, 9)
 	events[4].Traceback = string(make([]byte, 6<<20))
 	res, err := st.Write(context.Background(), events)

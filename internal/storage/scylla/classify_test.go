@@ -29,7 +29,7 @@ func (e requestError) Message() string { return e.message }
 func (e requestError) Error() string   { return e.message }
 
 func TestClassify(t *testing.T) {
-	cfg := freshKeyspace(t, "activitylog_classify")
+	cfg := emptyKeyspace(t)
 	st := openTest(t, cfg, Options{})
 	ctx := context.Background()
 	exec := func(text string, args ...any) error {
@@ -165,7 +165,7 @@ func (p *proxy) setCut(cut bool) {
 
 // An outage is answered in time and over when the server is back.
 func TestOutage(t *testing.T) {
-	cfg := freshKeyspace(t, "activitylog_outage")
+	cfg := emptyKeyspace(t)
 	require.NoError(t, openTest(t, cfg, Options{}).Close())
 	target, err := cfg.target()
 	require.NoError(t, err)

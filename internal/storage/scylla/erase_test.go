@@ -23,7 +23,7 @@ func erasePerson(t *testing.T, st *store, user string) int64 {
 // An acceptance that comes after an erasure, received before or after the one
 // that was erased, brings nobody back, and the row verifies.
 func TestErasureWinsForEver(t *testing.T) {
-	st := openTest(t, freshKeyspace(t, "activitylog_erase"), Options{})
+	st := openTest(t, emptyKeyspace(t), Options{})
 	at := newEvent(3).ReceivedAt
 	write(t, st, accepted(3, at, "original"), newEvent(4))
 	require.Equal(t, int64(1), erasePerson(t, st, "user-3"))
@@ -54,7 +54,7 @@ func TestErasureWinsForEver(t *testing.T) {
 // Two erasures at the same time, of a person and of an object's content, both
 // take effect: neither reads and writes back what the other empties.
 func TestErasuresOfBothGroupsDoNotUndoEachOther(t *testing.T) {
-	cfg := freshKeyspace(t, "activitylog_erasures")
+	cfg := emptyKeyspace(t)
 	one, two := openTest(t, cfg, Options{}), openTest(t, cfg, Options{})
 	ctx := context.Background()
 	events := make([]activity.Event, 60)
@@ -82,7 +82,7 @@ func TestErasuresOfBothGroupsDoNotUndoEachOther(t *testing.T) {
 
 // A run that was cut short between the cell and its lookups is completed by the next.
 func TestAnErasureCutShortIsCompleted(t *testing.T) {
-	st := openTest(t, freshKeyspace(t, "activitylog_cut"), Options{})
+	st := openTest(t, emptyKeyspace(t), Options{})
 	e := newEvent(1)
 	write(t, st, e)
 	b := st.eventBucket(&e)
@@ -94,7 +94,7 @@ func TestAnErasureCutShortIsCompleted(t *testing.T) {
 
 // An unsealed event has no salts: it is emptied and stays unsealed.
 func TestAnUnsealedEventIsEmptied(t *testing.T) {
-	st := openTest(t, freshKeyspace(t, "activitylog_unsealed"), Options{})
+	st := openTest(t, emptyKeyspace(t), Options{})
 	e := newEvent(1)
 	e.IntegrityHash, e.IntegritySalts, e.IntegrityCommitments, e.SchemaVersion = nil, nil, nil, 0
 	write(t, st, e)
@@ -108,7 +108,7 @@ func TestAnUnsealedEventIsEmptied(t *testing.T) {
 
 // Nobody is named outside the three cells.
 func TestNoValueIsInAKey(t *testing.T) {
-	st := openTest(t, freshKeyspace(t, "activitylog_keys"), Options{})
+	st := openTest(t, emptyKeyspace(t), Options{})
 	e := newEvent(1)
 	e.UserID = "ann@example.com"
 	seal(&e, 1)

@@ -118,7 +118,7 @@ func TestConcurrentMigrations(t *testing.T) {
 
 // What somebody changes by hand is seen.
 func TestTampering(t *testing.T) {
-	st := openTest(t, freshKeyspace(t, "activitylog_tamper"), Options{})
+	st := openTest(t, emptyKeyspace(t), Options{})
 	e := newEvent(1)
 	write(t, st, e)
 	b := st.eventBucket(&e)

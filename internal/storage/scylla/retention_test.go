@@ -27,7 +27,7 @@ func retain(t *testing.T, st *store, r storage.Retention) (deleted, held int64) 
 // be at work in them, no bucket.
 func TestRetentionLeavesNothingBehind(t *testing.T) {
 	c := &clock{now: time.Now().Add(-2 * bucketGrace)}
-	st := openTest(t, freshKeyspace(t, "activitylog_retention"), Options{Now: c.Now})
+	st := openTest(t, emptyKeyspace(t), Options{Now: c.Now})
 	write(t, st, newEvents(0, 300)...)
 	r := storage.Retention{Before: base + int64(10*time.Hour), Limit: 1000}
 
@@ -57,7 +57,7 @@ func TestRetentionLeavesNothingBehind(t *testing.T) {
 
 func TestRetentionOfOldEventsForgetsTheirLookups(t *testing.T) {
 	c := &clock{now: time.Now().Add(-2 * bucketGrace)}
-	st := openTest(t, freshKeyspace(t, "activitylog_forget"), Options{Now: c.Now})
+	st := openTest(t, emptyKeyspace(t), Options{Now: c.Now})
 	write(t, st, newEvents(0, 50)...)
 	c.set(time.Now())
 	deleted, _ := retain(t, st, storage.Retention{Before: base + int64(10*time.Hour), Limit: 1000})
@@ -68,7 +68,7 @@ func TestRetentionOfOldEventsForgetsTheirLookups(t *testing.T) {
 // An event that arrives after retention has been through its hour is there: a
 // tombstone of the partition would have swallowed it.
 func TestALateEventOfAnEmptiedHourIsKept(t *testing.T) {
-	st := openTest(t, freshKeyspace(t, "activitylog_late"), Options{})
+	st := openTest(t, emptyKeyspace(t), Options{})
 	write(t, st, newEvents(0, 20)...)
 	r := storage.Retention{Before: base + int64(10*time.Hour), Limit: 7}
 	retain(t, st, r)
@@ -90,7 +90,7 @@ func TestALateEventOfAnEmptiedHourIsKept(t *testing.T) {
 func TestAHeldEventCanBeFound(t *testing.T) {
 	for _, limit := range []int{1, 3, 1000} {
 		c := &clock{now: time.Now().Add(-2 * bucketGrace)}
-		st := openTest(t, freshKeyspace(t, "activitylog_hold"), Options{Now: c.Now})
+		st := openTest(t, emptyKeyspace(t), Options{Now: c.Now})
 		write(t, st, newEvents(0, 20)...)
 		c.set(time.Now())
 		held := newEvent(11)

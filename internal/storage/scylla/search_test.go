@@ -16,7 +16,7 @@ const year = 365 * 24 * time.Hour
 
 // A tenant with few events costs few reads, however far they are apart.
 func TestASparseTenantWalksNoEmptyHours(t *testing.T) {
-	st := openTest(t, freshKeyspace(t, "activitylog_sparse"), Options{})
+	st := openTest(t, emptyKeyspace(t), Options{})
 	busy := newEvents(0, 50)
 	for i := range busy {
 		busy[i].Datetime += int64(i) * int64(10*24*time.Hour)
@@ -46,7 +46,7 @@ func TestASparseTenantWalksNoEmptyHours(t *testing.T) {
 // A page tests a bounded number of events and says where to go on; nothing is
 // left out or given twice, whatever the bound and the direction.
 func TestAPageTestsABoundedNumberOfEvents(t *testing.T) {
-	st := openTest(t, freshKeyspace(t, "activitylog_bounded"), Options{})
+	st := openTest(t, emptyKeyspace(t), Options{})
 	events := newEvents(0, 60)
 	for i := range events {
 		events[i].Datetime = base + int64(i)*int64(7*time.Minute) // over several hours
@@ -101,7 +101,7 @@ func TestAPageTestsABoundedNumberOfEvents(t *testing.T) {
 
 // The kinds of a query hold whatever way its events are found.
 func TestKindsHoldInLookups(t *testing.T) {
-	st := openTest(t, freshKeyspace(t, "activitylog_kinds"), Options{})
+	st := openTest(t, emptyKeyspace(t), Options{})
 	events := newEvents(0, 200)
 	write(t, st, events...)
 	for _, f := range []activity.Filter{
@@ -129,7 +129,7 @@ func TestKindsHoldInLookups(t *testing.T) {
 }
 
 func TestAScopeOfManyTenants(t *testing.T) {
-	st := openTest(t, freshKeyspace(t, "activitylog_tenants"), Options{})
+	st := openTest(t, emptyKeyspace(t), Options{})
 	events := newEvents(0, 200)
 	for i := range events {
 		events[i].TenantID = string(rune('A' + i%50))

@@ -65,6 +65,23 @@ func freshKeyspace(tb testing.TB, name string) Config {
 	return cfg
 }
 
+// emptyKeyspace gives the keyspace that the tests of this package share, one
+// after the other: made once, then emptied, which is twenty times as fast.
+func emptyKeyspace(t *testing.T) Config {
+	t.Helper()
+	const name = "activitylog_test"
+	cfg := testConfig(t, name)
+	st, err := Open(context.Background(), cfg, Options{})
+	require.NoError(t, err)
+	made.Do(func() { require.NoError(t, st.(*store).session.Query("DROP KEYSPACE IF EXISTS "+name).Exec()) })
+	require.NoError(t, st.Migrate(context.Background()))
+	empty(t, st.(*store), false)
+	require.NoError(t, st.Close())
+	return cfg
+}
+
+var made sync.Once
+
 // keyspaces is a small number of keyspaces that the cases of the suite take
 // turns with: making one costs half a second, emptying it a few hundredths.
 type keyspaces struct {
@@ -90,30 +107,31 @@ func newKeyspaces(t *testing.T) *keyspaces {
 
 // take gives an empty keyspace. A test that has one already gets it again,
 // emptied: what it had in it is no longer looked at.
-func (k *keyspaces) take(t *testing.T) Config {
+func (k *keyspaces) take(t *testing.T) (cfg Config, again bool) {
 	t.Helper()
 	k.mu.Lock()
-	name, ok := k.used[t.Name()]
+	name, again := k.used[t.Name()]
 	k.mu.Unlock()
-	if !ok {
+	if !again {
 		name = <-k.free
 		k.mu.Lock()
 		k.used[t.Name()] = name
 		k.mu.Unlock()
 		t.Cleanup(func() { k.free <- name })
 	}
-	return testConfig(t, name)
+	return testConfig(t, name), again
 }
 
-func empty(t *testing.T, st *store) {
+// empty takes everything out, also tombstones: of a deleted row one stays, which
+// would swallow that of another test. Tables without rows are left out where
+// nothing was deleted: one costs a tenth of a second.
+func empty(t *testing.T, st *store, onlyRows bool) {
 	t.Helper()
 	for _, table := range []string{"events", "ids", "lookups", "buckets", "tenants"} {
-		var n int
-		err := st.session.Query(fmt.Sprintf("SELECT count(*) FROM %s.%s LIMIT 1", st.target.keyspace, table)).Scan(&n)
-		require.NoError(t, err)
-		if n > 0 {
-			require.NoError(t, st.session.Query(fmt.Sprintf("TRUNCATE %s.%s", st.target.keyspace, table)).Exec())
+		if onlyRows && rows(t, st, table) == 0 {
+			continue
 		}
+		require.NoError(t, st.session.Query(st.named("TRUNCATE {keyspace}."+table)).Exec())
 	}
 }
 
@@ -123,9 +141,9 @@ func TestConformance(t *testing.T) {
 	storagetest.Run(t, storagetest.Factory{
 		Open: func(t *testing.T) storage.Store {
 			t.Helper()
-			cfg := pool.take(t)
+			cfg, again := pool.take(t)
 			st := openTest(t, cfg, Options{})
-			empty(t, st)
+			empty(t, st, again)
 			configs.Store(st, cfg)
 			return st
 		},
