@@ -32,10 +32,11 @@ func (*mysqlDialect) dataVersion() string { return "" }
 
 // contains folds the letters of ASCII only: the bytes are taken for those of a
 // character set that has no other letters with two cases. Columns are binary,
-// where LOWER does nothing.
+// where LOWER does nothing. The text comes as utf8mb4, whatever is bound, and
+// only by way of HEX are its bytes taken as they are.
 func (*mysqlDialect) contains(column, placeholder string) string {
-	fold := func(text string) string { return "LOWER(CONVERT(" + text + " USING geostd8)) COLLATE geostd8_bin" }
-	return "LOCATE(" + fold("CAST("+placeholder+" AS BINARY)") + ", " + fold(column) + ") > 0"
+	fold := func(bytes string) string { return "LOWER(CONVERT(" + bytes + " USING geostd8)) COLLATE geostd8_bin" }
+	return "LOCATE(" + fold("UNHEX(HEX("+placeholder+"))") + ", " + fold(column) + ") > 0"
 }
 
 // beyond is written out: neither MySQL nor MariaDB goes to its place in an
@@ -108,6 +109,8 @@ func (*mysqlDialect) byID(segs catalogue) catalogue {
 	}
 	return catalogue{{name: mysqlTable, lo: segs[0].lo, hi: segs[len(segs)-1].hi}}
 }
+
+func (*mysqlDialect) byStored(segs catalogue) catalogue { return segs }
 
 func (*mysqlDialect) begin(writes bool) string {
 	if writes {

@@ -17,9 +17,8 @@ import (
 
 // Settings of every session. Strict mode makes the server refuse what it cannot
 // hold instead of cutting it. Lock waits are short: somebody waits behind this
-// session. MariaDB would make a join of a list of 1000 values or more.
-const mysqlSession = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 5, lock_wait_timeout = 3" +
-	" /*M!100300 , in_predicate_conversion_threshold = 0 */"
+// session.
+const mysqlSession = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', innodb_lock_wait_timeout = 5, lock_wait_timeout = 3"
 
 // writerIdle is after how many idle seconds the server ends a session that
 // writes. A collector that is cut off in the middle of a transaction holds the
