@@ -103,6 +103,15 @@ func TestPostgresPagesFollowTheirIndex(t *testing.T) {
 				require.NoError(t, err)
 				require.NotEmpty(t, streams)
 				s := streams[0]
+				if x.plan.index != keyIndex {
+					kinds, tenant := &builder{dialect: st.dialect}, ""
+					x.firstFrom(kinds, s.segment, "kind", &tenant, " > ", "cors")
+					if x.plan.column == "" {
+						check(explain(t, c, kinds), "time", 0)
+					} else {
+						check(explain(t, c, kinds), index, 0)
+					}
+				}
 				b := &builder{dialect: st.dialect}
 				x.residual(x.within(x.from(b, s, x.placeColumns()), s.span))
 				check(explain(t, c, b.add(x.orderBy(), " LIMIT ", b.arg(101))), index, partitions)

@@ -304,21 +304,35 @@ func (x *search) pairsOfIDs(ctx context.Context, seg *segment) (out []pair, err 
 	return out, nil
 }
 
-// skip lists the different values of a leading column of the time index.
+// firstFrom asks for the first value of a column, of all tenants or of one, that
+// is at or after another. Where the plan has one driving value, its index is
+// asked for the kinds with that value: a segment without it has no stream.
+func (x *search) firstFrom(b *builder, seg *segment, column string, tenant *string, op, from string) {
+	driven := tenant != nil && x.plan.column != "" && len(x.plan.values) == 1
+	index := timeIndex
+	if driven {
+		index = x.plan.index
+	}
+	b.add("SELECT ", column, " FROM ", b.dialect.source(seg.name, index), " WHERE ")
+	if tenant != nil {
+		b.add("tenant_id = ", b.arg(*tenant), " AND ")
+	}
+	if driven {
+		b.add(x.plan.column, " = ", b.arg(x.plan.values[0]), " AND ")
+	}
+	b.add(column, op, b.arg(from), seg.within(b), " ORDER BY ", column, " LIMIT 1")
+}
+
+// skip lists the different values of a leading column of an index.
 func (x *search) skip(ctx context.Context, seg *segment, column string, tenant *string) ([]string, error) {
 	var out []string
 	for {
 		b := &builder{dialect: x.store.dialect}
-		b.add("SELECT ", column, " FROM ", b.dialect.source(seg.name, timeIndex), " WHERE ")
-		if tenant != nil {
-			b.add("tenant_id = ", b.arg(*tenant), " AND ")
-		}
 		if len(out) == 0 {
-			b.add(column, " >= ", b.arg(""))
+			x.firstFrom(b, seg, column, tenant, " >= ", "")
 		} else {
-			b.add(column, " > ", b.arg(out[len(out)-1]))
+			x.firstFrom(b, seg, column, tenant, " > ", out[len(out)-1])
 		}
-		b.add(seg.within(b), " ORDER BY ", column, " LIMIT 1")
 		before := len(out)
 		err := x.session.query(ctx, b, func(row []driver.Value) error {
 			v, _ := row[0].(string) // the tables are STRICT
