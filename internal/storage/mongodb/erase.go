@@ -67,7 +67,7 @@ func (x *search) forget(ctx context.Context, hits []head, g activity.Group) (int
 		if len(e.IntegritySalts) > 0 {
 			update = append(update, bson.E{Key: "$set", Value: bson.D{{Key: salts, Value: binaryOrNull(e.IntegritySalts)}}})
 		}
-		updates = append(updates, mongo.NewUpdateOneModel().SetHint(idIndex).SetUpdate(update).SetFilter(bson.D{
+		updates = append(updates, mongo.NewUpdateOneModel().SetUpdate(update).SetFilter(bson.D{
 			{Key: "_id", Value: binaryKey(hits[i].key)}, {Key: salts, Value: binaryOrNull(before.IntegritySalts)},
 		}))
 	}

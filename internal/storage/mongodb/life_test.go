@@ -17,8 +17,14 @@ import (
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
 )
 
+// patient lets a busy machine take its time for a large write.
+func patient(cfg Config) Config {
+	cfg.WriteTimeout = maxWriteTimeout
+	return cfg
+}
+
 func TestPoisonHarmsNoNeighbour(t *testing.T) {
-	st := openTest(t, testConfig(t), Options{})
+	st := openTest(t, patient(testConfig(t)), Options{})
 	events := newEvents(0, 1000)
 	events[100].Kind = 0                              // refused by the validator
 	events[500].Message = strings.Repeat("x", 17<<20) // above MongoDB's limit
@@ -58,7 +64,7 @@ func TestKeysOrderAsPositions(t *testing.T) {
 
 // More tenants and kinds than MongoDB merges by itself: the rest is merged here.
 func TestPagesOverManyTenantsKeepTheOrder(t *testing.T) {
-	st := openTest(t, testConfig(t), Options{})
+	st := openTest(t, patient(testConfig(t)), Options{})
 	events := newEvents(0, 900)
 	tenants := map[string]bool{}
 	for i := range events {
@@ -96,7 +102,7 @@ func TestPagesOverManyTenantsKeepTheOrder(t *testing.T) {
 }
 
 func TestASpentBudgetIsContinued(t *testing.T) {
-	st := openTest(t, testConfig(t), Options{})
+	st := openTest(t, patient(testConfig(t)), Options{})
 	events := newEvents(0, 2*window+10)
 	write(t, st, events)
 	url := events[len(events)-3].URL

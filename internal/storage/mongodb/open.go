@@ -104,7 +104,7 @@ func (s *store) clientOptions(ctx context.Context, d *dsn) (*options.ClientOptio
 
 // maxInsert bounds the events of one insert: a server of a few thousand
 // documents a second must be able to store them within the write timeout.
-const maxInsert = 2000
+const maxInsert = 1000
 
 // call runs fn unless the store is closed, and gives its error a sentinel. The
 // error of the caller's own context comes first.
@@ -124,9 +124,12 @@ func (s *store) call(ctx context.Context, fn func(context.Context) error) error 
 	return classify(err)
 }
 
-// leastTime is what a bounded read may take beyond its budget: the server must
-// be able to finish what it began.
-const leastTime = time.Second
+// leastTime is what a bounded read may take beyond its budget: one window of
+// documents from a cold disk, so that each call gets further.
+const leastTime = 5 * time.Second
+
+// forgetTime bounds telling the server that a cursor is not needed any more.
+const forgetTime = time.Second
 
 // within is call with a time after which the server gives up; 0 = none.
 func (s *store) within(ctx context.Context, budget time.Duration, fn func(context.Context) error) error {
@@ -134,7 +137,7 @@ func (s *store) within(ctx context.Context, budget time.Duration, fn func(contex
 		if budget <= 0 {
 			return fn(ctx)
 		}
-		limited, cancel := context.WithTimeout(ctx, budget+max(budget, leastTime))
+		limited, cancel := context.WithTimeout(ctx, budget+leastTime)
 		defer cancel()
 		err := fn(limited)
 		if err != nil && (limited.Err() != nil || errors.Is(err, context.DeadlineExceeded)) {
@@ -158,7 +161,7 @@ func (s *store) command(ctx context.Context, cmd bson.D, each func(bson.Raw) err
 		return err
 	}
 	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), leastTime)
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), forgetTime)
 		defer cancel()
 		if failed := cursor.Close(closing); err == nil {
 			err = failed

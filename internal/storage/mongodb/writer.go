@@ -230,7 +230,6 @@ func (b *batch) compareStored(ctx context.Context, collided []int) error {
 		err := b.writer.store.command(ctx, bson.D{
 			{Key: "find", Value: eventCollection},
 			{Key: "filter", Value: bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: ids}}}}},
-			{Key: "hint", Value: idIndex},
 		}, func(doc bson.Raw) error {
 			var there storage.Record
 			key, err := readDocument(doc, &there)
