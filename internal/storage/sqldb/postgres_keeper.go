@@ -72,7 +72,7 @@ func (k *postgresKeeper) load(ctx context.Context, c *session) error {
 
 // prepare makes the partitions that the events need, and looks ahead.
 func (k *postgresKeeper) prepare(ctx context.Context, c *session, events []activity.Event) error {
-	return k.months.prepare(ctx, c, k.now(), k.logger, events)
+	return k.months.prepare(ctx, k.dialect, c, k.now(), k.logger, events)
 }
 
 // mark: partitions are made outside of the transaction and stay.

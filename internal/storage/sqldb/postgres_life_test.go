@@ -74,7 +74,7 @@ func TestPostgresEventsOfOddTimesAreKept(t *testing.T) {
 	require.False(t, k.months.strays)
 	require.NoError(t, k.months.look(ctx, st.writer.session))
 	require.True(t, k.months.strays, "the watch sees what lies in the default partition")
-	stray, err := StrayEvents(ctx, st)
+	stray, err := st.StrayEvents(ctx)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, stray)
 	for more := true; more; {

@@ -11,7 +11,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
-	"github.com/activitylog/otelcol-activitylog/internal/storage"
 )
 
 const (
@@ -76,15 +75,19 @@ func monthOfPartition(name string) (lo int64, ok bool) {
 }
 
 // prepare makes the partitions of the events and of the next months.
-func (m *postgresMonths) prepare(ctx context.Context, c *session, now time.Time, logger *zap.Logger, events []activity.Event) error {
+func (m *postgresMonths) prepare(ctx context.Context, d *postgresDialect, c *session, now time.Time, logger *zap.Logger, events []activity.Event) error {
 	if now.Sub(m.looked) >= lookEvery || now.Before(m.looked) {
 		if err := m.look(ctx, c); err != nil {
 			return err
 		}
 		m.looked = now
 		if m.strays {
+			n, err := d.strays(ctx, c)
+			if err != nil {
+				return err
+			}
 			logger.Warn("Events lie in the default partition: their months have no partition of their own, so retention deletes them row by row",
-				zap.String("table", defaultPartition))
+				zap.String("table", defaultPartition), zap.Int64("events", n))
 		}
 		first := time.Date(now.UTC().Year(), now.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
 		for ahead := range monthsAhead + 1 {
@@ -144,19 +147,34 @@ const maxRefused = 1000
 // maxStrays is where the count of events in the default partition ends.
 const maxStrays = 1_000_000
 
-// StrayEvents counts the events of a store that lie in no part of their own,
-// because their time is far from now or the part could not be made. They are
+// strays counts what is in the default partition, up to maxStrays.
+func (d *postgresDialect) strays(ctx context.Context, c *session) (int64, error) {
+	b := &builder{dialect: d}
+	n, err := c.number(ctx, b.add("SELECT count(*) FROM (SELECT FROM ", defaultPartition, " LIMIT ", b.arg(maxStrays), ") AS strays"))
+	if err != nil {
+		return 0, fmt.Errorf("count the events of the default partition: %w", err)
+	}
+	return n, nil
+}
+
+// strayCounter is a dialect that puts events without a part of their own aside.
+type strayCounter interface {
+	strays(ctx context.Context, c *session) (int64, error)
+}
+
+var _ strayCounter = (*postgresDialect)(nil)
+
+// StrayEvents counts the events that lie in no part of their own, because their
+// time is far from now or the part could not be made; at most a million. They are
 // found as every other event, and retention deletes them row by row. 0 for a
 // database that has no such place.
-func StrayEvents(ctx context.Context, s storage.Store) (n int64, err error) {
-	st, ok := s.(*store)
-	if !ok || st.dialect.name() != DriverPostgres {
+func (s *store) StrayEvents(ctx context.Context) (n int64, err error) {
+	d, ok := s.dialect.(strayCounter)
+	if !ok {
 		return 0, nil
 	}
-	err = st.read(ctx, func(c *session) error {
-		b := &builder{dialect: st.dialect}
-		b.add("SELECT count(*) FROM (SELECT FROM ", defaultPartition, " LIMIT ", b.arg(maxStrays), ") AS strays")
-		n, err = c.number(ctx, b)
+	err = s.read(ctx, func(c *session) error {
+		n, err = d.strays(ctx, c)
 		return err
 	})
 	return n, err
