@@ -1,7 +1,6 @@
 package mongodb
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -150,23 +149,19 @@ func (c *Config) readDSN() (string, error) {
 	return strings.TrimSpace(string(raw)), nil
 }
 
-// resolved is a configuration whose DSN has been read and checked.
-type resolved struct {
-	dsn      dsn
-	database string
-}
-
-func (c *Config) resolve(context.Context) (resolved, error) {
+// resolve reads and checks the connection string, and gives it with the name of
+// the database.
+func (c *Config) resolve() (d dsn, database string, err error) {
 	if err := c.Validate(); err != nil {
-		return resolved{}, err
+		return d, "", err
 	}
 	text, err := c.readDSN()
 	if err != nil {
-		return resolved{}, err
+		return d, "", err
 	}
 	if err := errors.Join(c.validateDSN(text)...); err != nil {
-		return resolved{}, err
+		return d, "", err
 	}
-	d, err := parseDSN(text)
-	return resolved{dsn: d, database: c.databaseOf(&d)}, err
+	d, err = parseDSN(text)
+	return d, c.databaseOf(&d), err
 }

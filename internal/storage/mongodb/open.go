@@ -51,7 +51,7 @@ var _ storage.Store = (*store)(nil)
 // so that a server that is away fails the calls and not Open; a read-only store
 // is checked here. A writing store must be migrated before it is used.
 func Open(ctx context.Context, cfg Config, opts Options) (storage.Store, error) {
-	r, err := cfg.resolve(ctx)
+	d, database, err := cfg.resolve()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", activity.ErrInvalid, err)
 	}
@@ -59,14 +59,14 @@ func Open(ctx context.Context, cfg Config, opts Options) (storage.Store, error) 
 	if s.now == nil {
 		s.now = time.Now
 	}
-	client, err := s.clientOptions(ctx, &r.dsn)
+	client, err := s.clientOptions(ctx, &d)
 	if err != nil {
 		return nil, err
 	}
 	if s.client, err = mongo.Connect(client); err != nil {
-		return nil, fmt.Errorf("%w: open the store: %s", activity.ErrInvalid, r.dsn.mask(err.Error()))
+		return nil, fmt.Errorf("%w: open the store: %s", activity.ErrInvalid, d.mask(err.Error()))
 	}
-	s.db = s.client.Database(r.database)
+	s.db = s.client.Database(database)
 	s.events = s.db.Collection(eventCollection)
 	if opts.ReadOnly {
 		if err := s.checkReadable(ctx); err != nil {
