@@ -108,6 +108,11 @@ func newProxy(t *testing.T, server string) *proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
+	return startProxy(t, l, server)
+}
+
+func startProxy(t *testing.T, l net.Listener, server string) *proxy {
+	t.Helper()
 	p := &proxy{listener: l, server: server, conns: map[net.Conn]bool{}}
 	p.owned.Go(p.run)
 	t.Cleanup(func() {
