@@ -19,11 +19,9 @@ const (
 	codeCannotParseText      = 6
 	codeNoSuchColumn         = 16
 	codeUnknownEnumValue     = 36
-	codeTypeMismatch         = 53
 	codeUnknownTable         = 60
 	codeUnknownDatabase      = 81
 	codeUnknownSetting       = 115
-	codeIncorrectData        = 117
 	codeTooLargeString       = 131
 	codeTimeout              = 159
 	codeReadonly             = 164
@@ -100,8 +98,8 @@ func classifyCode(e *ch.Exception) error {
 		return fmt.Errorf("%w: %w: %w", storage.ErrOverloaded, storage.ErrRetryable, err)
 	case codeReadonly, codeTableIsReadOnly:
 		return fmt.Errorf("%w: %w: %w", storage.ErrReadOnly, storage.ErrRetryable, err)
-	case codeCannotParseText, codeIncorrectData, codeTooLargeString, codeUnknownEnumValue, codeUnknownEnumElement, codeTypeMismatch,
-		codeViolatedConstraint, codeCannotInsertNull, codeValueOutOfRange:
+	case codeCannotParseText, codeTooLargeString, codeUnknownEnumValue, codeUnknownEnumElement,
+		codeViolatedConstraint, codeCannotInsertNull, codeValueOutOfRange: // of one value; a column of another type is nobody's content
 		return fmt.Errorf("%w: %w", storage.ErrContent, err)
 	}
 	return fmt.Errorf("%w: %w", storage.ErrRetryable, err)

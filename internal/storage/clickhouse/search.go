@@ -97,6 +97,9 @@ func (x *search) eachWindow(ctx context.Context, fn func(s span, limit time.Dura
 	if err != nil {
 		return nil, err
 	}
+	if len(x.query.Filters) > 0 {
+		w.growth = filteredGrowth
+	}
 	for {
 		s, ok := w.next()
 		if !ok {

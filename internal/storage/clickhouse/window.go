@@ -14,10 +14,12 @@ import (
 // A search over time reads one window after the other, away from where it
 // starts: the table is sorted by tenant and kind before the time, so a query
 // without a window sorts everything to find the newest hundred. A window is made
-// for windowRows rows, and the next is growth times as long.
+// for windowRows rows, and the next is growth times as long: more with conditions,
+// of which nobody knows how many rows they leave.
 const (
-	windowRows = 16_384
-	growth     = 4
+	windowRows     = 16_384
+	growth         = 4
+	filteredGrowth = 16
 )
 
 // extent is what is known of the table's size. It is only used to choose windows:
@@ -68,6 +70,7 @@ func spanOf(q *activity.Query) span {
 type windows struct {
 	rest       span
 	width      int64
+	growth     int64
 	min, max   int64 // of the table
 	descending bool
 	done       bool
@@ -79,7 +82,7 @@ func (s *store) windowsOver(ctx context.Context, all span, descending bool) (*wi
 	if err != nil {
 		return nil, err
 	}
-	w := &windows{rest: all, min: lo, max: hi, descending: descending, done: all.lo > all.hi, width: math.MaxInt64}
+	w := &windows{rest: all, min: lo, max: hi, descending: descending, done: all.lo > all.hi, width: math.MaxInt64, growth: growth}
 	if n > windowRows {
 		length := (float64(hi) - float64(lo)) * windowRows / float64(n)
 		w.width = int64(min(max(length, 1), 1<<62))
@@ -110,10 +113,10 @@ func (w *windows) next() (s span, ok bool) {
 			w.done = true
 		}
 	}
-	if w.width > math.MaxInt64/growth {
+	if w.width > math.MaxInt64/w.growth {
 		w.width = math.MaxInt64
 	} else {
-		w.width *= growth
+		w.width *= w.growth
 	}
 	return s, true
 }
@@ -122,6 +125,6 @@ func (w *windows) next() (s span, ok bool) {
 // wants everything.
 func (w *windows) narrow() {
 	if !w.done && w.width != math.MaxInt64 {
-		w.width /= growth
+		w.width /= w.growth
 	}
 }
