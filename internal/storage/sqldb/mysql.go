@@ -102,12 +102,13 @@ func (*mysqlDialect) segments(ctx context.Context, db execer) (out catalogue, er
 	return out, rows.Err()
 }
 
-// byID is one range: an id is looked up in every partition by one query.
+// byID is one range: an id is looked up in every partition by one query. Its
+// name is no partition's.
 func (*mysqlDialect) byID(segs catalogue) catalogue {
 	if len(segs) == 0 {
 		return nil
 	}
-	return catalogue{{name: mysqlTable, lo: segs[0].lo, hi: segs[len(segs)-1].hi}}
+	return catalogue{{name: "*", lo: segs[0].lo, hi: segs[len(segs)-1].hi}}
 }
 
 func (*mysqlDialect) byStored(segs catalogue) catalogue { return segs }
