@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -152,6 +153,13 @@ func mysqlKeys(t *testing.T, dsn, name, via string) string {
 
 func clickhouseKeys(t *testing.T, dsn, name, via string) string {
 	t.Helper()
+	server, err := url.Parse(dsn)
+	require.NoError(t, err)
+	server.Path = "/"
+	resp, err := http.Post(server.String(), "text/plain", strings.NewReader("CREATE DATABASE "+name)) // the driver makes tables, no database
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusOK, resp.StatusCode)
 	u := moved(t, dsn, via)
 	u.Path = "/" + name
 	return fmt.Sprintf("    dsn: %q\n    tls: {insecure: true}\n", u)
