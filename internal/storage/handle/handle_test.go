@@ -3,6 +3,7 @@ package handle
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -74,4 +75,14 @@ func TestHandleClosesWhileItIsTrying(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, h.Close())
 	require.ErrorIs(t, h.Ping(context.Background()), storage.ErrClosed)
+}
+
+// TestWhatEndsTheStart: every cause that waiting cannot mend is returned at once.
+func TestWhatEndsTheStart(t *testing.T) {
+	for _, cause := range []error{storage.ErrLocked, storage.ErrSchemaTooNew, storage.ErrSchemaTooOld, activity.ErrInvalid} {
+		_, err := New(context.Background(), func(context.Context, storage.Options) (storage.Store, error) {
+			return nil, fmt.Errorf("open: %w", cause)
+		}, storage.Options{})
+		require.ErrorIs(t, err, cause)
+	}
 }
