@@ -55,9 +55,22 @@ func (k *mysqlKeeper) look(ctx context.Context, c *session) (err error) {
 	return err
 }
 
-// lookPause is how long prepare believes the catalogue. A month that was
-// dropped meanwhile is not made again: its events go to the range around it.
-const lookPause = time.Minute
+// watch looks again now and then: a month that was dropped meanwhile is to be
+// made again, and events that lie outside of a month are to be told of.
+func (k *mysqlKeeper) watch(ctx context.Context, c *session, now time.Time) error {
+	if d := now.Sub(k.looked); d >= 0 && d < lookEvery {
+		return nil
+	}
+	if err := k.look(ctx, c); err != nil {
+		return err
+	}
+	n, err := k.dialect.strays(ctx, c)
+	if n > 0 {
+		k.logger.Warn("Events lie in a partition of more than a month, so retention deletes them row by row; auditctl migrate cuts the last one",
+			zap.Int64("events", n))
+	}
+	return err
+}
 
 // partitionPause is how long no partition is tried to be made after one could
 // not be: every try holds events up behind the lock of the table.
@@ -68,13 +81,8 @@ const partitionPause = time.Minute
 // a partition: those of a range that cannot be cut are stored in it as it is.
 func (k *mysqlKeeper) prepare(ctx context.Context, c *session, events []activity.Event) error {
 	now := k.now()
-	if !k.config.CreateSchema || now.Before(k.notBefore) {
-		return nil
-	}
-	if d := now.Sub(k.looked); d < 0 || d > lookPause {
-		if err := k.look(ctx, c); err != nil {
-			return err
-		}
+	if err := k.watch(ctx, c, now); err != nil || !k.config.CreateSchema || now.Before(k.notBefore) {
+		return err
 	}
 	ends := k.missing(now.UnixNano(), events)
 	if len(ends) == 0 {

@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/config/configopaque"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
@@ -109,22 +111,33 @@ func TestMySQLWithoutTheRightToAlterTheLastPartitionIsCutByMigrate(t *testing.T)
 	require.NoError(t, owner.Close())
 	writing := cfg
 	writing.MySQL.CreateSchema = false
-	st := openTest(t, writing, Options{})
+	core, logs := observer.New(zap.WarnLevel)
+	now := time.Now()
+	st := openTest(t, writing, Options{Logger: zap.New(core), Now: func() time.Time { return now }})
 	events := newEvents(0, 40)
 	for i := range events {
 		events[i].Datetime = monthAfter(time.Now().UnixNano(), 8+i%2) + int64(i)
 	}
 	require.Equal(t, 40, write(t, st, events).Written)
 	require.Equal(t, 40, mysqlCount(t, cfg, "SELECT COUNT(*) FROM activity_events PARTITION (pmax)"))
+	stray, err := st.StrayEvents(ctx)
+	require.NoError(t, err)
+	require.EqualValues(t, 40, stray)
+	now = now.Add(lookEvery)
+	write(t, st, newEvents(50, 51))
+	require.Equal(t, 1, logs.FilterMessageSnippet("more than a month").Len(), "it is said")
 	openTest(t, cfg, Options{}) // migrates
 	require.Zero(t, mysqlCount(t, cfg, "SELECT COUNT(*) FROM activity_events PARTITION (pmax)"))
+	stray, err = st.StrayEvents(ctx)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, stray, "what is older than the first month stays")
 	ranges := mysqlRanges(t, cfg)
 	at, _ := ranges.find(events[0].Datetime)
 	require.True(t, isMonth(&ranges[at]))
 	require.Len(t, write(t, st, events).Duplicates, 40)
 	feed, err := st.Feed(ctx, activity.AllTenants(), activity.FeedPosition{}, 100)
 	require.NoError(t, err)
-	require.Len(t, feed, 40)
+	require.Len(t, feed, 41)
 }
 
 // A process that stops between changing partitions and listing them leaves a
@@ -179,7 +192,7 @@ func TestMySQLRetentionDropsMonths(t *testing.T) {
 	require.Zero(t, mysqlCount(t, cfg, "SELECT COUNT(*) FROM activity_events"))
 	left := mysqlRanges(t, cfg)
 	require.Less(t, len(left), ranges, "empty months are joined")
-	st.writer.keeper.(*mysqlKeeper).looked = time.Time{} // it believes in the dropped months for a minute
+	st.writer.keeper.(*mysqlKeeper).looked = time.Time{} // it believes in the dropped months for some minutes
 	require.Equal(t, 120, write(t, st, events).Written, "the months are made again")
 	after := mysqlRanges(t, cfg)
 	at, _ := after.find(base)

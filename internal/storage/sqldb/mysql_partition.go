@@ -146,6 +146,30 @@ func (d *mysqlDialect) settle(ctx context.Context, db execer, now time.Time) err
 	return d.cut(ctx, db, ends, true)
 }
 
+var _ strayCounter = (*mysqlDialect)(nil)
+
+// strays counts the events in ranges of more than a month, up to maxStrays.
+func (d *mysqlDialect) strays(ctx context.Context, c *session) (n int64, err error) {
+	segs, err := d.catalogue(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	for i := range segs {
+		if isMonth(&segs[i]) || segs[i].lastStored == 0 {
+			continue
+		}
+		b := &builder{dialect: d}
+		b.add("SELECT COUNT(*) FROM (SELECT 1 FROM ", d.source("", keyIndex), " WHERE stored_ns > ", b.arg(0), segs[i].within(b),
+			" LIMIT ", b.arg(maxStrays-n), ") AS strays")
+		more, err := c.number(ctx, b)
+		if err != nil {
+			return 0, fmt.Errorf("count the events without a month: %w", err)
+		}
+		n += more
+	}
+	return n, nil
+}
+
 // cut makes partitions end at the given times. One that holds rows is cut only
 // if it must: its rows are copied, and the table is locked meanwhile.
 func (d *mysqlDialect) cut(ctx context.Context, db execer, ends []int64, must bool) error {
