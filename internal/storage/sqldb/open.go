@@ -52,6 +52,8 @@ type parts struct {
 	upkeep  *sql.DB // nil = the writer does retention and erasure, too
 	// timeout bounds a transaction that writes; 0 = it is not bounded.
 	timeout time.Duration
+	// group bounds a commit; zero = the defaults.
+	group groupcommit.Settings
 }
 
 func (p *parts) close() error {
@@ -104,7 +106,7 @@ func Open(ctx context.Context, cfg Config, opts Options) (storage.Store, error) 
 	if p.upkeep != nil {
 		s.upkeep = newWriter(s, p.upkeep, upkeeper{}, upkeepTimeout)
 	}
-	s.group = groupcommit.New(s.writer.commit, groupcommit.Settings{}) //nolint:contextcheck // a commit outlives the wait of its caller
+	s.group = groupcommit.New(s.writer.commit, p.group) //nolint:contextcheck // a commit outlives the wait of its caller
 	return s, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -26,7 +27,9 @@ type PostgresConfig struct {
 }
 
 func newDefaultPostgresConfig() PostgresConfig {
-	return PostgresConfig{ServerConfig: newDefaultServerConfig(), Schema: "activitylog"}
+	c := PostgresConfig{ServerConfig: newDefaultServerConfig(), Schema: "activitylog"}
+	c.WriteTimeout = 10 * time.Second
+	return c
 }
 
 // A name that needs no quotes.

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
 )
@@ -50,21 +51,44 @@ func (d *postgresDropper) dropOldest(ctx context.Context, c *session, r *storage
 		if !r.After.IsZero() && m.lo <= r.After.Datetime {
 			continue
 		}
-		// The lock comes first: what is counted is what goes.
-		if err := c.exec(ctx, "LOCK TABLE ONLY "+postgresTable+" IN ACCESS EXCLUSIVE MODE"); err != nil {
-			return res, fmt.Errorf("lock the table to drop %s: %w", m.name, err)
-		}
-		b := &builder{dialect: d.dialect}
-		if res.Deleted, err = c.number(ctx, b.add("SELECT count(*) FROM ", m.name)); err != nil {
-			return res, fmt.Errorf("count partition %s: %w", m.name, err)
-		}
-		if err := c.exec(ctx, "DROP TABLE "+m.name); err != nil {
+		if res.Deleted, err = d.dropMonth(ctx, c, m.name); err != nil {
 			return res, fmt.Errorf("drop partition %s: %w", m.name, err)
 		}
 		res.More, res.Next = true, place{datetime: m.hi - 1, id: lastID}.position()
 		return res, nil
 	}
 	return res, nil
+}
+
+// dropMonth drops a partition and gives the number of its rows. Everybody waits
+// behind the lock, so the rows are counted before it, which can take minutes, and
+// under it only those that came meanwhile: they are last in the order of commits.
+func (d *postgresDropper) dropMonth(ctx context.Context, c *session, name string) (rows int64, err error) {
+	timeout := strconv.FormatInt(upkeepTimeout.Milliseconds(), 10)
+	for _, s := range []string{"SET LOCAL statement_timeout = " + timeout, "SET LOCAL enable_seqscan = on"} {
+		if err := c.exec(ctx, s); err != nil {
+			return 0, err
+		}
+	}
+	var last int64
+	b := &builder{dialect: d.dialect}
+	err = c.query(ctx, b.add("SELECT count(*), COALESCE(max(stored_ns), 0) FROM ", name), func(row []driver.Value) error {
+		rows, _ = row[0].(int64)
+		last, _ = row[1].(int64)
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	if err := c.exec(ctx, "LOCK TABLE ONLY "+postgresTable+" IN ACCESS EXCLUSIVE MODE"); err != nil {
+		return 0, err
+	}
+	b = &builder{dialect: d.dialect}
+	late, err := c.number(ctx, b.add("SELECT count(*) FROM ", name, " WHERE stored_ns > ", b.arg(last)))
+	if err != nil {
+		return 0, err
+	}
+	return rows + late, c.exec(ctx, "DROP TABLE "+name)
 }
 
 // deleted: PostgreSQL counts for itself.

@@ -154,9 +154,19 @@ func TestPostgresRetentionDropsMonths(t *testing.T) {
 func TestPostgresSeveralCollectorsWriteInOneOrder(t *testing.T) {
 	ctx := context.Background()
 	cfg := postgresConfig(t)(t)
-	stores := make([]*store, 3)
+	stores := make([]storage.Store, 3)
 	for i := range stores {
-		stores[i] = openTest(t, cfg, Options{})
+		st, err := Open(ctx, cfg, Options{})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, st.Close()) })
+		stores[i] = st
+	}
+	migrated := make(chan error, len(stores))
+	for _, st := range stores { // they start at the same time
+		go func() { migrated <- st.Migrate(ctx) }()
+	}
+	for range stores {
+		require.NoError(t, <-migrated)
 	}
 	const n, batch = 1200, 20
 	all := newEvents(0, n)

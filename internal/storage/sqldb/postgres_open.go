@@ -21,6 +21,10 @@ import (
 // rows.
 const upkeepTimeout = 5 * time.Minute
 
+// postgresBatch bounds a commit: on a slow server, too, it has to be done within
+// write_timeout, and a larger one is not faster.
+const postgresBatch = 5000
+
 // lockTimeout is how long retention waits for a lock while others would wait
 // behind it.
 const lockTimeout = 2 * time.Second
@@ -47,6 +51,7 @@ func postgresParts(ctx context.Context, cfg *PostgresConfig, opts *Options) (p p
 	p.keeper = &postgresKeeper{dialect: d, now: opts.Now, logger: opts.Logger}
 	p.dropper = &postgresDropper{dialect: d}
 	p.timeout = cfg.WriteTimeout
+	p.group.MaxBatchEvents = postgresBatch
 	if err := checkServer(ctx, p.writer, opts.Logger); err != nil {
 		return p, errors.Join(d.classify(err), p.close())
 	}
