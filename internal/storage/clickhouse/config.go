@@ -40,8 +40,8 @@ type Config struct {
 	// AsyncInsert lets the server gather inserts; the answer still waits until
 	// they are stored.
 	AsyncInsert bool `mapstructure:"async_insert"`
-	// SmallInsertInterval is the least time between inserts of fewer than a
-	// thousand events, so that a trickle does not make more parts than the
+	// SmallInsertInterval is the least time between inserts of fewer than
+	// largeInsert events, so that a trickle does not make more parts than the
 	// server merges. The first insert after a pause never waits.
 	SmallInsertInterval time.Duration `mapstructure:"small_insert_interval"`
 }

@@ -39,7 +39,7 @@ func newWriter(s *store, conn driver.Conn) *writer {
 }
 
 // largeInsert is from how many events on an insert is worth a part of its own.
-const largeInsert = 1000
+const largeInsert = 500
 
 // pace keeps small inserts apart. An insert after a pause does not wait, and
 // what comes meanwhile is merged into the next.
