@@ -152,7 +152,7 @@ func (s *store) Count(_ context.Context, _ activity.Scope, q activity.Query, lim
 	if err := storage.CheckCount(&q, limit); err != nil {
 		return activity.Count{}, err
 	}
-	return activity.Count{}, fmt.Errorf("count: %w", activity.ErrUnsupported)
+	return activity.Count{}, fmt.Errorf("%w: a count reads every event; page or export them", activity.ErrUnsupported)
 }
 
 // Feed implements storage.Reader: no table is in the order of commits.
@@ -160,7 +160,7 @@ func (s *store) Feed(_ context.Context, _ activity.Scope, _ activity.FeedPositio
 	if err := storage.CheckFeed(limit); err != nil {
 		return nil, err
 	}
-	return nil, fmt.Errorf("read the feed: %w", activity.ErrUnsupported)
+	return nil, fmt.Errorf("%w: no table is in the order of commits; ask for lists by datetime", activity.ErrUnsupported)
 }
 
 // Aggregate implements storage.Reader: CQL groups by key columns only.
@@ -168,5 +168,5 @@ func (s *store) Aggregate(_ context.Context, _ activity.Scope, q activity.Query,
 	if err := storage.CheckGroupBy(&q, &by); err != nil {
 		return nil, err
 	}
-	return nil, fmt.Errorf("aggregate: %w", activity.ErrUnsupported)
+	return nil, fmt.Errorf("%w: an aggregate reads every event; export them", activity.ErrUnsupported)
 }

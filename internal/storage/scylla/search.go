@@ -27,11 +27,11 @@ func invalid(format string, args ...any) error {
 // supported refuses what CQL cannot answer from a key.
 func supported(q *activity.Query) error {
 	if q.Order.ByResponseTime() {
-		return fmt.Errorf("%w: no table is ordered by response time", activity.ErrUnsupported)
+		return fmt.Errorf("%w: no table is ordered by response time; order by datetime", activity.ErrUnsupported)
 	}
 	for i := range q.Filters {
 		if q.Filters[i].Op == activity.OpContains {
-			return fmt.Errorf("%w: %s contains: there is no substring search", activity.ErrUnsupported, q.Filters[i].Fields[0])
+			return fmt.Errorf("%w: %s contains: there is no substring search; ask for whole values, or narrow by user, address, object, kind and time", activity.ErrUnsupported, q.Filters[i].Fields[0])
 		}
 	}
 	return nil
