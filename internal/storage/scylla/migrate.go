@@ -279,7 +279,7 @@ func (s *store) checkVersion(ctx context.Context) error {
 	}
 	if have < len(all) {
 		return fmt.Errorf("%w: the keyspace %s has schema version %d and this binary needs %d: run what auditctl migrate --print shows, or auditctl migrate, "+
-			"as a role that may create tables", activity.ErrInvalid, s.target.keyspace, have, len(all))
+			"as a role that may create tables", storage.ErrSchemaTooOld, s.target.keyspace, have, len(all))
 	}
 	return nil
 }

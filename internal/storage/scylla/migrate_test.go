@@ -30,13 +30,13 @@ func TestSchemaMadeByHand(t *testing.T) {
 	st := open(t, cfg, Options{})
 	ctx := context.Background()
 	err := st.Migrate(ctx)
-	require.ErrorIs(t, err, activity.ErrInvalid)
+	require.ErrorIs(t, err, storage.ErrSchemaTooOld)
 	assert.Contains(t, err.Error(), "auditctl migrate")
 	_, err = st.Write(ctx, newEvents(0, 1))
 	require.ErrorIs(t, err, storage.ErrRetryable, "an operator can put it right")
 	require.ErrorIs(t, st.Ping(ctx), storage.ErrRetryable)
 	_, err = Open(ctx, cfg, Options{ReadOnly: true})
-	require.ErrorIs(t, err, activity.ErrInvalid)
+	require.ErrorIs(t, err, storage.ErrSchemaTooOld)
 
 	var printed bytes.Buffer
 	require.NoError(t, Print(cfg, &printed))

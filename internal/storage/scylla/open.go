@@ -165,7 +165,7 @@ func failure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	for _, ours := range []error{activity.ErrInvalid, activity.ErrUnsupported, activity.ErrNotFound} {
+	for _, ours := range []error{activity.ErrInvalid, activity.ErrNotFound} {
 		if errors.Is(err, ours) {
 			return err
 		}
