@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"crypto/rand"
 	"database/sql"
 	"encoding/hex"
@@ -11,10 +12,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
 	"github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib" // the database/sql driver "pgx"
 	"github.com/stretchr/testify/require"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
 // backend is a database that the built binary runs on, with the configuration
@@ -126,31 +131,37 @@ func prepareClickHouse(t *testing.T, dsn, database string) map[string]string {
 	return map[string]string{"ACTIVITYLOG_CLICKHOUSE_DSN": u.String()}
 }
 
-// prepareMongoDB: a database is there once something is written to it. It stays
-// behind on the test server.
+// prepareMongoDB: a database is there once something is written to it.
 func prepareMongoDB(t *testing.T, dsn, database string) map[string]string {
 	t.Helper()
 	u, err := url.Parse(dsn)
 	require.NoError(t, err)
 	u.Path = "/" + database
+	t.Cleanup(func() {
+		ctx := context.Background()
+		client, err := mongo.Connect(options.Client().ApplyURI(u.String()))
+		require.NoError(t, err)
+		require.NoError(t, client.Database(database).Drop(ctx))
+		require.NoError(t, client.Disconnect(ctx))
+	})
 	return map[string]string{"ACTIVITYLOG_MONGODB_DSN": u.String(), "ACTIVITYLOG_MONGODB_INSECURE": "true"}
 }
 
-// prepareCassandra: the collector makes the keyspace. It stays behind on the
-// test server. The variable is host:port, or a whole DSN without a keyspace.
-func prepareCassandra(_ *testing.T, dsn, database string) map[string]string {
-	if !strings.Contains(dsn, "://") {
-		dsn = "scylla://" + dsn
-	}
-	address, options, _ := strings.Cut(dsn, "?")
-	scheme, hosts, _ := strings.Cut(address, "://")
-	hosts, _, _ = strings.Cut(hosts, "/")
-	dsn = scheme + "://" + hosts + "/" + database
-	if options != "" {
-		dsn += "?" + options
-	}
+// prepareCassandra: the collector makes the keyspace. The variable is host:port,
+// several of them with commas.
+func prepareCassandra(t *testing.T, hosts, database string) map[string]string {
+	t.Helper()
+	t.Cleanup(func() {
+		cluster := gocql.NewCluster(strings.Split(hosts, ",")...)
+		cluster.Timeout = 30 * time.Second
+		session, err := cluster.CreateSession()
+		require.NoError(t, err)
+		defer session.Close()
+		require.NoError(t, session.Query("DROP KEYSPACE IF EXISTS "+database).Exec())
+	})
 	return map[string]string{
-		"ACTIVITYLOG_SCYLLA_DSN": dsn, "ACTIVITYLOG_SCYLLA_INSECURE": "true", "ACTIVITYLOG_SCYLLA_REPLICATION_FACTOR": "1",
+		"ACTIVITYLOG_SCYLLA_DSN": "scylla://" + hosts + "/" + database, "ACTIVITYLOG_SCYLLA_INSECURE": "true",
+		"ACTIVITYLOG_SCYLLA_REPLICATION_FACTOR": "1",
 	}
 }
 
