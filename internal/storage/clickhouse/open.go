@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
@@ -28,7 +29,7 @@ type store struct {
 	web    *transport
 	http   bool // else native
 	now    func() time.Time
-	extent extent
+	extent atomic.Pointer[extent]
 
 	group  *groupcommit.Group // nil when read-only
 	writer *writer            // nil when read-only

@@ -68,7 +68,7 @@ func (x *search) scan(ctx context.Context, fn func(*storage.Record) bool) error 
 			all.lo = max(all.lo, after.Datetime)
 		}
 	}
-	w, err := x.store.windowsOver(ctx, all, x.descending)
+	w, err := x.store.windowsOver(ctx, x.store.config.ReadTimeout, all, x.descending)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -51,8 +52,11 @@ func (x *search) page(ctx context.Context, want int) (out []storage.Record, stop
 	}
 	stop, err = x.eachWindow(ctx, func(s span, limit time.Duration) (more bool, err error) {
 		found, err := x.store.records(ctx, limit, x.rows(s, want-len(out)), min(want-len(out), activity.MaxLimit))
+		if err != nil {
+			return false, err // what came before it is read again
+		}
 		out = append(out, found...)
-		return len(out) < want, err
+		return len(out) < want, nil
 	})
 	return out, stop, err
 }
@@ -78,8 +82,8 @@ func (x *search) skip(ctx context.Context) (stop *activity.Position, found bool,
 // budget is spent; stop is then the place just before the window not searched.
 func (x *search) eachWindow(ctx context.Context, fn func(s span, limit time.Duration) (more bool, err error)) (stop *activity.Position, err error) {
 	all := spanOf(&x.query)
+	limit, ok := x.left()
 	if x.query.Order.ByResponseTime() { // which no window helps
-		limit, ok := x.left()
 		if !ok {
 			return nil, storage.ErrBudget
 		}
@@ -93,7 +97,13 @@ func (x *search) eachWindow(ctx context.Context, fn func(s span, limit time.Dura
 			all.lo = max(all.lo, after.Datetime)
 		}
 	}
-	w, err := x.store.windowsOver(ctx, all, x.descending)
+	if !ok {
+		return x.edge(all), nil
+	}
+	w, err := x.store.windowsOver(ctx, limit, all, x.descending)
+	if errors.Is(err, storage.ErrBudget) && !x.deadline.IsZero() {
+		return x.edge(all), nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -122,11 +132,15 @@ func (x *search) eachWindow(ctx context.Context, fn func(s span, limit time.Dura
 
 // edge is the place just before a window, from where the search goes on.
 func (x *search) edge(s span) *activity.Position {
-	p := activity.Position{Datetime: s.lo}
-	if x.descending {
-		p = activity.Position{Datetime: s.hi, ID: lastID}
+	after, near := x.query.After, s.lo
+	p := activity.Position{Datetime: s.lo - 1, ID: lastID}
+	if s.lo == math.MinInt64 {
+		p = activity.Position{Datetime: s.lo}
 	}
-	if after := x.query.After; !after.IsZero() && after.Datetime == p.Datetime {
+	if x.descending {
+		near, p = s.hi, activity.Position{Datetime: s.hi, ID: lastID}
+	}
+	if !after.IsZero() && after.Datetime == near {
 		p = after
 	}
 	return &p

@@ -3,7 +3,6 @@ package clickhouse
 import (
 	"context"
 	"math"
-	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -25,7 +24,6 @@ const (
 // extent is what is known of the table's size. It is only used to choose windows:
 // when it is old, they are too short or too long, and the answer is the same.
 type extent struct {
-	mu       sync.Mutex
 	at       time.Time
 	min, max int64
 	rows     uint64
@@ -33,20 +31,21 @@ type extent struct {
 
 const extentAge = 5 * time.Second
 
-func (s *store) extentOf(ctx context.Context) (lo, hi int64, rows uint64, err error) {
-	x := &s.extent
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if !x.at.IsZero() && time.Since(x.at) < extentAge {
-		return x.min, x.max, x.rows, nil
+// extentOf asks the server when what is known is old. Nobody waits for another's
+// question: it costs milliseconds, and each caller has its own time for it.
+func (s *store) extentOf(ctx context.Context, limit time.Duration) (extent, error) {
+	if x := s.extent.Load(); x != nil && time.Since(x.at) < extentAge {
+		return *x, nil
 	}
+	var x extent
 	b := &builder{}
 	b.add("SELECT min(datetime_ns), max(datetime_ns), count() FROM activity_events")
-	err = s.query(ctx, s.config.ReadTimeout, b, func(r driver.Rows) error { return r.Scan(&x.min, &x.max, &x.rows) })
-	if err == nil {
-		x.at = time.Now()
+	if err := s.query(ctx, limit, b, func(r driver.Rows) error { return r.Scan(&x.min, &x.max, &x.rows) }); err != nil {
+		return x, err
 	}
-	return x.min, x.max, x.rows, err
+	x.at = time.Now()
+	s.extent.Store(&x)
+	return x, nil
 }
 
 // span is a range of time in Unix nanoseconds, both ends inclusive.
@@ -76,15 +75,16 @@ type windows struct {
 	done       bool
 }
 
-// windowsOver begins at the newest end when descending.
-func (s *store) windowsOver(ctx context.Context, all span, descending bool) (*windows, error) {
-	lo, hi, n, err := s.extentOf(ctx)
+// windowsOver begins at the newest end when descending. limit bounds its question
+// for the extent.
+func (s *store) windowsOver(ctx context.Context, limit time.Duration, all span, descending bool) (*windows, error) {
+	x, err := s.extentOf(ctx, limit)
 	if err != nil {
 		return nil, err
 	}
-	w := &windows{rest: all, min: lo, max: hi, descending: descending, done: all.lo > all.hi, width: math.MaxInt64, growth: growth}
-	if n > windowRows {
-		length := (float64(hi) - float64(lo)) * windowRows / float64(n)
+	w := &windows{rest: all, min: x.min, max: x.max, descending: descending, done: all.lo > all.hi, width: math.MaxInt64, growth: growth}
+	if x.rows > windowRows {
+		length := (float64(x.max) - float64(x.min)) * windowRows / float64(x.rows)
 		w.width = int64(min(max(length, 1), 1<<62))
 	}
 	return w, nil

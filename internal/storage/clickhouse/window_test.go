@@ -27,18 +27,17 @@ func TestWindowsTileTheSpan(t *testing.T) {
 	}
 	for range 20_000 {
 		s := &store{now: time.Now}
-		s.extent.at = time.Now()
-		s.extent.min, s.extent.max = edge(), edge()
-		if s.extent.min > s.extent.max {
-			s.extent.min, s.extent.max = s.extent.max, s.extent.min
+		x := extent{at: time.Now(), min: edge(), max: edge(), rows: random.Uint64N(1_000_000_000)}
+		if x.min > x.max {
+			x.min, x.max = x.max, x.min
 		}
-		s.extent.rows = random.Uint64N(1_000_000_000)
+		s.extent.Store(&x)
 		all := span{edge(), edge()}
 		if random.IntN(4) == 0 {
 			all = everything
 		}
 		descending, grows := random.IntN(2) == 0, random.IntN(2) == 0
-		w, err := s.windowsOver(context.Background(), all, descending)
+		w, err := s.windowsOver(context.Background(), time.Second, all, descending)
 		require.NoError(t, err)
 		if all.lo > all.hi {
 			_, ok := w.next()
