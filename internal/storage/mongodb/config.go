@@ -162,6 +162,8 @@ func (c *Config) resolve() (d dsn, database string, err error) {
 	if err := errors.Join(c.validateDSN(text)...); err != nil {
 		return d, "", err
 	}
-	d, err = parseDSN(text)
-	return d, c.databaseOf(&d), err
+	if d, err = parseDSN(text); err != nil {
+		return d, "", err
+	}
+	return d, c.databaseOf(&d), nil
 }

@@ -83,7 +83,7 @@ func run(ctx context.Context, out string, count int, benchtime string) error {
 // goTest runs one benchmark.
 func goTest(ctx context.Context, pkg, name, benchtime string) ([]byte, error) {
 	expr := "^" + strings.ReplaceAll(name, "/", "$/^") + "$"
-	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-timeout", "30m", "-bench", expr, //nolint:gosec // constants and a flag
+	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-timeout", "30m", "-bench", expr,
 		"-benchtime", benchtime, "./internal/storage/"+pkg)
 	return cmd.CombinedOutput()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"syscall"
@@ -108,7 +109,7 @@ func measure(ctx context.Context, s *settings, st storage.Store, f *feeder, size
 			return p, err
 		}
 		if len(page.Events) == 0 {
-			return p, fmt.Errorf("a page is empty: it measures nothing")
+			return p, errors.New("a page is empty: it measures nothing")
 		}
 		times[i] = time.Since(begin).Seconds() * 1000
 	}
@@ -123,8 +124,8 @@ func enoughDisk(dir string, s *settings) error {
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return fmt.Errorf("look at the disk: %w", err)
 	}
-	need := uint64(s.sizes[len(s.sizes)-1]) * perEvent * uint64(len(s.backends)) //nolint:gosec // positive
-	if free := st.Bavail * uint64(st.Bsize); free < need {                       //nolint:gosec // a block size is positive
+	need := uint64(s.sizes[len(s.sizes)-1]) * perEvent * uint64(len(s.backends))
+	if free := st.Bavail * uint64(st.Bsize); free < need {
 		return fmt.Errorf("%s has %d GiB free and the run may take %d GiB: choose another disk with BENCH_DIR, or fewer -sizes", dir, free>>30, need>>30)
 	}
 	return nil
