@@ -165,5 +165,6 @@ func (c *Config) resolve() (d dsn, database string, err error) {
 	if d, err = parseDSN(text); err != nil {
 		return d, "", err
 	}
-	return d, c.databaseOf(&d), nil
+	database = c.databaseOf(&d)
+	return d, database, nil
 }
