@@ -1,9 +1,35 @@
 package enrichprocessor
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 )
+
+// ClientAddressConfig names the proxies whose forwarding headers count.
+type ClientAddressConfig struct {
+	TrustedProxies []string `mapstructure:"trusted_proxies"`
+}
+
+func (c *ClientAddressConfig) validate(p *problems) {
+	for i, s := range c.TrustedProxies {
+		_, err := parsePrefix(s)
+		p.add(fmt.Sprintf("client_address::trusted_proxies::%d", i), err)
+	}
+}
+
+// parsePrefix takes a CIDR or a single address.
+func parsePrefix(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		a = a.Unmap()
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return p, fmt.Errorf("%q is neither a CIDR nor an address: %w", s, err)
+	}
+	return p.Masked(), nil
+}
 
 // maxHops bounds the walk through a forwarding header.
 const maxHops = 64

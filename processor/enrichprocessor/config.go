@@ -3,12 +3,11 @@ package enrichprocessor
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"regexp"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/config/configopaque"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
@@ -39,53 +38,6 @@ type TenantConfig struct {
 	AuthAttribute string `mapstructure:"auth_attribute"`
 }
 
-// JWTConfig says how tokens of the reported requests are judged.
-type JWTConfig struct {
-	Verify       string        `mapstructure:"verify"` // required, optional, off
-	Keys         []KeyConfig   `mapstructure:"keys"`
-	MaxEventAge  time.Duration `mapstructure:"max_event_age"`
-	MaxTokenSize int           `mapstructure:"max_token_size"` // bytes
-	CacheSize    int           `mapstructure:"cache_size"`     // tokens
-}
-
-// KeyConfig is one verification key. An entry with no key material is no key,
-// so that it can be steered by an environment variable that may be empty.
-type KeyConfig struct {
-	ID            string              `mapstructure:"id"`
-	Algorithms    []string            `mapstructure:"algorithms"`
-	Issuer        string              `mapstructure:"issuer"`
-	Audience      string              `mapstructure:"audience"`
-	Secret        configopaque.String `mapstructure:"secret"`
-	SecretFile    string              `mapstructure:"secret_file"`
-	PublicKey     string              `mapstructure:"public_key"`
-	PublicKeyFile string              `mapstructure:"public_key_file"`
-}
-
-// ClientAddressConfig names the proxies whose forwarding headers count.
-type ClientAddressConfig struct {
-	TrustedProxies []string `mapstructure:"trusted_proxies"`
-}
-
-// GeoIPConfig names the City database.
-type GeoIPConfig struct {
-	Path    string `mapstructure:"path"`
-	DataDir string `mapstructure:"data_dir"`
-}
-
-// FilterConfig drops events on purpose.
-type FilterConfig struct {
-	ExcludeURLs      []string `mapstructure:"exclude_urls"`
-	ExcludeURLsExtra []string `mapstructure:"exclude_urls_extra"`
-	IncludeURLs      []string `mapstructure:"include_urls"`
-	WatchKinds       []string `mapstructure:"watch_kinds"`
-}
-
-// RedactConfig masks secrets.
-type RedactConfig struct {
-	Session string   `mapstructure:"session"` // hash, keep
-	Keys    []string `mapstructure:"keys"`
-}
-
 // TimeConfig bounds the datetime of an event.
 type TimeConfig struct {
 	MaxFuture time.Duration `mapstructure:"max_future"`
@@ -102,123 +54,74 @@ type LimitsConfig struct {
 }
 
 const (
-	foreignDrop    = "drop"
-	foreignKeep    = "keep"
-	verifyRequired = "required"
-	verifyOptional = "optional"
-	verifyOff      = "off"
-	sessionHash    = "hash"
-	sessionKeep    = "keep"
-	tenYears       = 10 * 365 * 24 * time.Hour
+	foreignDrop = "drop"
+	foreignKeep = "keep"
+	tenYears    = 10 * 365 * 24 * time.Hour
 
 	// minJSONLimit is room for the size and digest that replace a cut JSON text.
 	minJSONLimit = 128
 )
 
 func createDefaultConfig() component.Config {
-	l := activity.DefaultLimits()
 	return &Config{
 		Foreign: foreignDrop,
 		Tenant:  TenantConfig{FromEvent: true},
-		JWT: JWTConfig{
-			Verify: verifyOptional, MaxEventAge: 15 * time.Minute, MaxTokenSize: 16 << 10, CacheSize: 4096,
-		},
-		GeoIP: GeoIPConfig{DataDir: "./data"},
-		Filter: FilterConfig{
-			ExcludeURLs: []string{`^/admin/`, `^/static/`, `^/favicon\.ico$`, `^/health/`, `^/metrics/`},
-			WatchKinds:  []string{"crud", "login", "request", "cors", "system"},
-		},
-		Redact: RedactConfig{Session: sessionHash},
-		Time:   TimeConfig{MaxFuture: 5 * time.Minute, MaxAge: tenYears},
-		Limits: LimitsConfig(l),
+		JWT:     defaultJWT(),
+		GeoIP:   defaultGeoIP(),
+		Filter:  defaultFilter(),
+		Redact:  defaultRedact(),
+		Time:    TimeConfig{MaxFuture: 5 * time.Minute, MaxAge: tenYears},
+		Limits:  LimitsConfig(activity.DefaultLimits()),
 	}
 }
 
 // Validate joins every problem and names the key.
 func (c *Config) Validate() error {
-	var errs []error
-	oneOf := func(key, value string, words ...string) {
-		for _, w := range words {
-			if value == w {
-				return
-			}
-		}
-		errs = append(errs, fmt.Errorf("%s: %q is not one of %q", key, value, words))
+	var p problems
+	p.oneOf("foreign", c.Foreign, foreignDrop, foreignKeep)
+	p.atLeast("time::max_future", int64(c.Time.MaxFuture), 0)
+	p.atLeast("time::max_age", int64(c.Time.MaxAge), 1)
+	p.atLeast("limits::message", int64(c.Limits.Message), 1)
+	p.atLeast("limits::traceback", int64(c.Limits.Traceback), 1)
+	p.atLeast("limits::snapshot", int64(c.Limits.Snapshot), minJSONLimit)
+	p.atLeast("limits::changes", int64(c.Limits.Changes), minJSONLimit)
+	p.atLeast("limits::extra_data", int64(c.Limits.ExtraData), minJSONLimit)
+	c.JWT.validate(&p)
+	c.ClientAddress.validate(&p)
+	c.Filter.validate(&p)
+	c.Redact.validate(&p)
+	if c.Tenant.Claim != "" && !c.JWT.verifies() {
+		p.add("tenant::claim", errors.New("only verified tokens give a tenant; add a key to jwt::keys and do not turn jwt::verify off"))
 	}
-	atLeast := func(key string, n, minimum int64) {
-		if n < minimum {
-			errs = append(errs, fmt.Errorf("%s: must be at least %d, is %d", key, minimum, n))
-		}
-	}
-	oneOf("foreign", c.Foreign, foreignDrop, foreignKeep)
-	oneOf("jwt::verify", c.JWT.Verify, verifyRequired, verifyOptional, verifyOff)
-	oneOf("redact::session", c.Redact.Session, sessionHash, sessionKeep)
-	atLeast("jwt::max_token_size", int64(c.JWT.MaxTokenSize), 1)
-	atLeast("jwt::cache_size", int64(c.JWT.CacheSize), 1)
-	atLeast("time::max_age", int64(c.Time.MaxAge), 1)
-	atLeast("limits::message", int64(c.Limits.Message), 1)
-	atLeast("limits::traceback", int64(c.Limits.Traceback), 1)
-	atLeast("limits::snapshot", int64(c.Limits.Snapshot), minJSONLimit)
-	atLeast("limits::changes", int64(c.Limits.Changes), minJSONLimit)
-	atLeast("limits::extra_data", int64(c.Limits.ExtraData), minJSONLimit)
-	if c.JWT.MaxEventAge < 0 {
-		errs = append(errs, errors.New("jwt::max_event_age: must not be negative"))
-	}
-	if c.Time.MaxFuture < 0 {
-		errs = append(errs, errors.New("time::max_future: must not be negative"))
-	}
-	keys := 0
-	for i := range c.JWT.Keys {
-		if c.JWT.Keys[i].empty() {
-			continue
-		}
-		keys++
-		if err := c.JWT.Keys[i].validate(); err != nil {
-			errs = append(errs, fmt.Errorf("jwt::keys::%d: %w", i, err))
-		}
-	}
-	if c.JWT.Verify == verifyRequired && keys == 0 {
-		errs = append(errs, errors.New("jwt::keys: verify is required but there is no key; add a secret or a public key"))
-	}
-	if c.Tenant.Claim != "" && (keys == 0 || c.JWT.Verify == verifyOff) {
-		errs = append(errs, errors.New("tenant::claim: only verified tokens give a tenant; add a key to jwt::keys and do not turn jwt::verify off"))
-	}
-	for i, p := range c.ClientAddress.TrustedProxies {
-		if _, err := parsePrefix(p); err != nil {
-			errs = append(errs, fmt.Errorf("client_address::trusted_proxies::%d: %w", i, err))
-		}
-	}
-	for _, list := range []struct {
-		key      string
-		patterns []string
-	}{
-		{"filter::exclude_urls", c.Filter.ExcludeURLs},
-		{"filter::exclude_urls_extra", c.Filter.ExcludeURLsExtra},
-		{"filter::include_urls", c.Filter.IncludeURLs},
-	} {
-		for i, p := range list.patterns {
-			if _, err := regexp.Compile(p); err != nil {
-				errs = append(errs, fmt.Errorf("%s::%d: %w", list.key, i, err))
-			}
-		}
-	}
-	for i, w := range c.Filter.WatchKinds {
-		if _, ok := activity.ParseKind(w); !ok {
-			errs = append(errs, fmt.Errorf("filter::watch_kinds::%d: %q is no kind of event", i, w))
-		}
-	}
-	return errors.Join(errs...)
+	return errors.Join(p...)
 }
 
-// parsePrefix takes a CIDR or a single address.
-func parsePrefix(s string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(s); err == nil {
-		a = a.Unmap()
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(s)
+// problems is everything that is wrong with a configuration.
+type problems []error
+
+// add names the key of a problem; none is added for a nil error.
+func (p *problems) add(key string, err error) {
 	if err != nil {
-		return p, fmt.Errorf("%q is neither a CIDR nor an address: %w", s, err)
+		*p = append(*p, fmt.Errorf("%s: %w", key, err))
 	}
-	return p.Masked(), nil
+}
+
+func (p *problems) oneOf(key, value string, words ...string) {
+	if !slices.Contains(words, value) {
+		p.add(key, fmt.Errorf("%q is not one of %q", value, words))
+	}
+}
+
+func (p *problems) atLeast(key string, n, minimum int64) {
+	if n < minimum {
+		p.add(key, fmt.Errorf("must be at least %d, is %d", minimum, n))
+	}
+}
+
+// patterns checks a list of regular expressions.
+func (p *problems) patterns(key string, list []string) {
+	for i, expr := range list {
+		_, err := regexp.Compile(expr)
+		p.add(fmt.Sprintf("%s::%d", key, i), err)
+	}
 }

@@ -5,7 +5,35 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strings"
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
+
+// FilterConfig drops events on purpose.
+type FilterConfig struct {
+	ExcludeURLs      []string `mapstructure:"exclude_urls"`
+	ExcludeURLsExtra []string `mapstructure:"exclude_urls_extra"`
+	IncludeURLs      []string `mapstructure:"include_urls"`
+	WatchKinds       []string `mapstructure:"watch_kinds"`
+}
+
+func defaultFilter() FilterConfig {
+	return FilterConfig{
+		ExcludeURLs: []string{`^/admin/`, `^/static/`, `^/favicon\.ico$`, `^/health/`, `^/metrics/`},
+		WatchKinds:  []string{"crud", "login", "request", "cors", "system"},
+	}
+}
+
+func (c *FilterConfig) validate(p *problems) {
+	p.patterns("filter::exclude_urls", c.ExcludeURLs)
+	p.patterns("filter::exclude_urls_extra", c.ExcludeURLsExtra)
+	p.patterns("filter::include_urls", c.IncludeURLs)
+	for i, w := range c.WatchKinds {
+		if _, ok := activity.ParseKind(w); !ok {
+			p.add(fmt.Sprintf("filter::watch_kinds::%d", i), fmt.Errorf("%q is no kind of event", w))
+		}
+	}
+}
 
 // urlFilter drops requests by their path. A pattern that includes wins.
 type urlFilter struct{ include, exclude []urlPattern }

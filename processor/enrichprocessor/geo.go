@@ -14,6 +14,14 @@ import (
 	"github.com/activitylog/otelcol-activitylog/internal/activitylogs"
 )
 
+// GeoIPConfig names the City database.
+type GeoIPConfig struct {
+	Path    string `mapstructure:"path"`
+	DataDir string `mapstructure:"data_dir"`
+}
+
+func defaultGeoIP() GeoIPConfig { return GeoIPConfig{DataDir: "./data"} }
+
 const geoFile = "GeoLite2-City.mmdb"
 
 // geoReader looks addresses up in a City database; a nil one does nothing.

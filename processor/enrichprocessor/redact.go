@@ -10,6 +10,23 @@ import (
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
 
+// RedactConfig masks secrets.
+type RedactConfig struct {
+	Session string   `mapstructure:"session"` // hash, keep
+	Keys    []string `mapstructure:"keys"`
+}
+
+const (
+	sessionHash = "hash"
+	sessionKeep = "keep"
+)
+
+func defaultRedact() RedactConfig { return RedactConfig{Session: sessionHash} }
+
+func (c *RedactConfig) validate(p *problems) {
+	p.oneOf("redact::session", c.Session, sessionHash, sessionKeep)
+}
+
 const masked = "***"
 
 // Parts of names that make a value a secret. Names are compared in lower case,
