@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,7 +111,13 @@ func server(t *testing.T, keyspace string, m map[string]any) *Config {
 	cfg := load(t, all)
 	require.NoError(t, validate(cfg))
 	drop := func() {
-		session, err := gocql.NewCluster(hosts).CreateSession()
+		at := strings.LastIndexByte(hosts, '@')
+		cluster := gocql.NewCluster(hosts[at+1:])
+		if at >= 0 {
+			user, password, _ := strings.Cut(hosts[:at], ":")
+			cluster.Authenticator = gocql.PasswordAuthenticator{Username: user, Password: password}
+		}
+		session, err := cluster.CreateSession()
 		require.NoError(t, err)
 		defer session.Close()
 		require.NoError(t, session.Query("DROP KEYSPACE IF EXISTS "+keyspace).Exec())

@@ -8,11 +8,12 @@ storage_port="$(port storage-port)"
 jmx_port="$(port jmx-port)"
 heap="${ACTIVITYLOG_SERVICES_CASSANDRA_HEAP:-512m}"
 
-dsn() { echo "127.0.0.1:$port"; }
+dsn() { echo "cassandra:cassandra@127.0.0.1:$port"; }
 
 install_server() { once SHA256SUMS jars; }
 
-healthy() { port_open "$port"; }
+# The first start makes the user a moment after it listens.
+healthy() { port_open "$port" && grep -q "Created default superuser role" "$log"; }
 
 configure() {
   mkdir -p "$home/conf" "$home/data"
@@ -29,6 +30,7 @@ start_server() {
   cd "$home"
   start 120 healthy java "-Xms$heap" "-Xmx$heap" "${java_options[@]}" @"$here/cassandra/java.args" \
     "-javaagent:$(find "$installed/lib" -name 'jamm-*.jar')" \
+    -Dcassandra.superuser_setup_delay_ms=0 -Dcassandra.auth_bcrypt_gensalt_log2_rounds=4 \
     "-Dcassandra.config=file://$home/conf/cassandra.yaml" "-Dcassandra.storagedir=$home/data" \
     "-Dlogback.configurationFile=file://$home/conf/logback.xml" "-Dcassandra.jmx.local.port=$jmx_port" \
     -cp "$classpath" org.apache.cassandra.service.CassandraDaemon

@@ -148,11 +148,16 @@ func prepareMongoDB(t *testing.T, dsn, database string) map[string]string {
 }
 
 // prepareCassandra: the collector makes the keyspace. The variable is host:port,
-// several of them with commas.
+// several of them with commas, and user:password@ before them.
 func prepareCassandra(t *testing.T, hosts, database string) map[string]string {
 	t.Helper()
 	t.Cleanup(func() {
-		cluster := gocql.NewCluster(strings.Split(hosts, ",")...)
+		at := strings.LastIndexByte(hosts, '@')
+		cluster := gocql.NewCluster(strings.Split(hosts[at+1:], ",")...)
+		if at >= 0 {
+			user, password, _ := strings.Cut(hosts[:at], ":")
+			cluster.Authenticator = gocql.PasswordAuthenticator{Username: user, Password: password}
+		}
 		cluster.Timeout = 30 * time.Second
 		session, err := cluster.CreateSession()
 		require.NoError(t, err)

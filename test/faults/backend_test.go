@@ -121,7 +121,7 @@ func hostOfMySQL(dsn string) (string, error) {
 
 func hostOfList(dsn string) (string, error) {
 	first, _, _ := strings.Cut(dsn, ",")
-	return first, nil
+	return first[strings.IndexByte(first, '@')+1:], nil
 }
 
 // moved gives a DSN in the form of a URL another host.
@@ -170,8 +170,9 @@ func mongoKeys(t *testing.T, dsn, name, via string) string {
 	return fmt.Sprintf("    dsn: %q\n    database: %s\n    tls: {insecure: true}\n", moved(t, dsn, via), name)
 }
 
-func cassandraKeys(_ *testing.T, _, name, via string) string {
-	return fmt.Sprintf("    dsn: %q\n    replication_factor: 1\n    tls: {insecure: true}\n", "scylla://"+via+"/"+name+"?datacenter=datacenter1")
+func cassandraKeys(_ *testing.T, dsn, name, via string) string {
+	user := dsn[:strings.IndexByte(dsn, '@')+1]
+	return fmt.Sprintf("    dsn: %q\n    replication_factor: 1\n    tls: {insecure: true}\n", "scylla://"+user+via+"/"+name+"?datacenter=datacenter1")
 }
 
 // sinkOf gives a sink with a store of its own. via is the server's address or a

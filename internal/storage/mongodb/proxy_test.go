@@ -2,9 +2,9 @@ package mongodb
 
 import (
 	"encoding/binary"
-	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"sync"
 	"testing"
 
@@ -45,9 +45,9 @@ func newProxy(tb testing.TB) (*proxy, Config) {
 func newProxyBehind(tb testing.TB, front func(net.Listener) net.Listener) (*proxy, Config) {
 	tb.Helper()
 	cfg := testConfig(tb)
-	d, err := parseDSN(string(cfg.DSN))
+	u, err := url.Parse(string(cfg.DSN))
 	require.NoError(tb, err)
-	p := &proxy{server: d.hosts[0], open: map[net.Conn]struct{}{}}
+	p := &proxy{server: u.Host, open: map[net.Conn]struct{}{}}
 	p.listener, err = net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(tb, err)
 	p.listener = front(p.listener)
@@ -61,7 +61,12 @@ func newProxyBehind(tb testing.TB, front func(net.Listener) net.Listener) (*prox
 		p.mu.Unlock()
 		p.wg.Wait()
 	})
-	cfg.DSN = configopaque.String(fmt.Sprintf("mongodb://%s/?directConnection=true&heartbeatFrequencyMS=500&serverMonitoringMode=poll", p.listener.Addr()))
+	u.Host = p.listener.Addr().String()
+	options := u.Query()
+	options.Set("heartbeatFrequencyMS", "500")
+	options.Set("serverMonitoringMode", "poll")
+	u.RawQuery = options.Encode()
+	cfg.DSN = configopaque.String(u.String())
 	return p, cfg
 }
 

@@ -66,6 +66,25 @@ var readCases = []testCase{
 		_, err = s.Get(context.Background(), everything, activity.ID{9})
 		require.ErrorIs(t, err, activity.ErrNotFound)
 	}},
+	{"contains folds the letters of ASCII and no others", func(t *testing.T, s *env) {
+		t.Helper()
+		events := newEvents(3)
+		for i, text := range []string{"Über die Ärger-Straße", "über die ärger-strasse", "UBER DIE ARGER-STRASSE"} {
+			events[i].ObjectRepr = text
+		}
+		s.write(t, events...)
+		for needle, want := range map[string]int{
+			"Ärger": 1, "ärger": 1, "arger": 1, "DIE": 3, "STRASSE": 2, "straße": 1, "STRAßE": 1, "ÄRGER": 1, "é": 0, "\u212a": 0,
+		} {
+			page, err := s.Page(context.Background(), everything, activity.Query{Limit: 10, Filters: []activity.Filter{
+				{Fields: []activity.Field{activity.FieldObjectRepr}, Op: activity.OpContains, Text: []string{needle}},
+			}})
+			if !supported(t, s.Capabilities().Contains, err) {
+				return
+			}
+			assert.Len(t, page.Events, want, needle)
+		}
+	}},
 	{"every field and comparison", func(t *testing.T, s *env) {
 		t.Helper()
 		s.write(t, newEvents(60)...)
