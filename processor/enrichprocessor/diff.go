@@ -1,18 +1,21 @@
 package enrichprocessor
 
 import (
-	"bytes"
-	"encoding/json"
-	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
 
+// noChanges is changed_fields of an update that is known to have changed
+// nothing; where it is not known, changed_fields is empty.
+const noChanges = "{}"
+
 // diff makes changed_fields of the object before and after, unless the client
 // said it itself. The object after becomes the snapshot when there is none.
 func (e *enricher) diff(in *intake) {
 	ev := &in.event
+	in.unchanged = strings.TrimSpace(ev.ChangedFields) == noChanges
 	in.before, in.after = present(in.before), present(in.after)
 	if in.before == "" && in.after == "" {
 		return
@@ -35,7 +38,7 @@ func (e *enricher) diff(in *intake) {
 		in.note("_diff", `"before and after are not two JSON objects"`)
 		return
 	}
-	ev.ChangedFields = changes
+	ev.ChangedFields, in.unchanged = changes, changes == noChanges
 }
 
 // present makes nothing of a null: what was created has no before, and what was
@@ -47,66 +50,103 @@ func present(text string) string {
 	return text
 }
 
-// changedFields gives {"field": [old, new]}, sorted by field, "" for no change;
-// a field on one side only has null on the other.
+// diffGrowth bounds the changes of nested members, whose paths repeat the names
+// above them, to a multiple of what was compared.
+const diffGrowth = 2
+
+// changedFields gives {"field": [old, new]}, {} for no change. Members of
+// objects within objects are fields of their own, "address.city"; so are those
+// of lists of objects as long as before, "lines.0.price". Any other list is one
+// value. A dot or backslash within a name is escaped by a backslash.
+//
+// Values stand as they were written. Their white space and order of members do
+// not count, numbers are compared as written, and a member that is absent is
+// one that is null. False means that the texts are not two JSON objects.
 func changedFields(before, after string) (string, bool) {
-	var a, b map[string]json.RawMessage
-	if json.Unmarshal([]byte(before), &a) != nil || json.Unmarshal([]byte(after), &b) != nil || a == nil || b == nil {
+	before, after = activity.CleanText(before), activity.CleanText(after)
+	if !activity.ValidJSON(before) || !activity.ValidJSON(after) {
 		return "", false
 	}
-	var names []string
-	for name, old := range a {
-		if next, ok := b[name]; !ok || !equalJSON(old, next) {
-			names = append(names, name)
-		}
+	a, b := parseTree(before), parseTree(after)
+	if !a.isObject() || !b.isObject() {
+		return "", false
 	}
-	for name := range b {
-		if _, ok := a[name]; !ok {
-			names = append(names, name)
-		}
+	d := differ{limit: diffGrowth * (len(before) + len(after)), nested: true}
+	d.objects(nil, a, b)
+	if d.overflow {
+		d = differ{}
+		d.objects(nil, a, b)
 	}
-	if len(names) == 0 {
-		return "", true
+	if len(d.out) == 0 {
+		return noChanges, true
 	}
-	slices.Sort(names)
-	out := []byte{'{'}
-	for i, name := range names {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = append(appendString(out, name), ":["...)
-		out = appendRaw(out, a[name])
-		out = append(out, ',')
-		out = appendRaw(out, b[name])
-		out = append(out, ']')
-	}
-	return string(append(out, '}')), true
+	return string(append(d.out, '}')), true
 }
 
-func appendRaw(dst []byte, raw json.RawMessage) []byte {
-	if raw == nil {
-		return append(dst, "null"...)
-	}
-	return append(dst, raw...)
+// differ writes the members of changed_fields.
+type differ struct {
+	out      []byte
+	nested   bool // look into members; else a field is a member of the object itself
+	limit    int  // bytes of out, when nested
+	overflow bool
 }
 
-// equalJSON compares texts without their white space and order of members;
-// numbers are compared as written.
-func equalJSON(a, b json.RawMessage) bool {
-	if bytes.Equal(a, b) {
-		return true
+// objects compares two objects whose members are sorted by name.
+func (d *differ) objects(path []byte, a, b *jsonTree) {
+	i, j := 0, 0
+	for (i < len(a.members) || j < len(b.members)) && !d.overflow {
+		switch {
+		case j == len(b.members) || i < len(a.members) && a.members[i].name < b.members[j].name:
+			d.values(path, a.members[i].name, &a.members[i].value, &jsonNull)
+			i++
+		case i == len(a.members) || b.members[j].name < a.members[i].name:
+			d.values(path, b.members[j].name, &jsonNull, &b.members[j].value)
+			j++
+		default:
+			d.values(path, a.members[i].name, &a.members[i].value, &b.members[j].value)
+			i, j = i+1, j+1
+		}
 	}
-	ca, errA := canonicalJSON(a)
-	cb, errB := canonicalJSON(b)
-	return errA == nil && errB == nil && bytes.Equal(ca, cb)
 }
 
-func canonicalJSON(raw json.RawMessage) ([]byte, error) {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		return nil, err
+func (d *differ) values(parent []byte, name string, a, b *jsonTree) {
+	if a.raw == b.raw {
+		return
 	}
-	return json.Marshal(v)
+	path := appendStep(parent, name)
+	switch {
+	case d.nested && a.isObject() && b.isObject():
+		d.objects(path, a, b)
+	case d.nested && len(a.items) == len(b.items) && a.holdsObjects() && b.holdsObjects():
+		for i := range a.items {
+			d.values(path, strconv.Itoa(i), &a.items[i], &b.items[i])
+		}
+	case !a.equal(b):
+		d.change(path, a, b)
+	}
+}
+
+func (d *differ) change(path []byte, a, b *jsonTree) {
+	open := byte(',')
+	if len(d.out) == 0 {
+		open = '{'
+	}
+	d.out = append(d.out, open)
+	d.out = append(appendString(d.out, string(path[1:])), ":["...)
+	d.out = append(append(d.out, a.raw...), ',')
+	d.out = append(append(d.out, b.raw...), ']')
+	d.overflow = d.nested && len(d.out) > d.limit+len(path)
+}
+
+// appendStep adds a name to a path. Every step begins with a dot; the first is
+// not written. Paths share their bytes: one is done with before the next begins.
+func appendStep(path []byte, name string) []byte {
+	path = append(path, '.')
+	for i := range len(name) {
+		if name[i] == '.' || name[i] == '\\' {
+			path = append(path, '\\')
+		}
+		path = append(path, name[i])
+	}
+	return path
 }

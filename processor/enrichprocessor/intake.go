@@ -26,7 +26,8 @@ type intake struct {
 	rest          []member // attributes without a column
 	recordHash    [32]byte
 	hashed        bool
-	cut           int // fields replaced by their digest
+	cut           int  // fields replaced by their digest
+	unchanged     bool // before and after are known and equal
 }
 
 type header struct {
