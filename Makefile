@@ -8,7 +8,7 @@ AUDITLOAD  = $(BUILD)/auditload
 VERSION   ?= $(shell sed -n 's/^  version: //p' builder-config.yaml)
 LDFLAGS    = -s -w -X main.version=$(VERSION)
 VENV       = $(CURDIR)/.cache/venv
-SOURCES    = $(shell find cmd exporter extension internal processor receiver -name '*.go' -not -name '*_test.go') \
+SOURCES    = $(shell find cmd connector exporter extension internal processor receiver -name '*.go' -not -name '*_test.go') \
              $(shell find extension internal -name '*.sql' -o -name '*.html') go.mod go.sum builder-config.yaml
 # What test-storage, test-outage and test-faults run on, by its name in the tables they print.
 BACKENDS  ?= sqlite,postgres,mysql,clickhouse,mongodb,cassandra
@@ -18,7 +18,7 @@ WITH       = scripts/services/all.sh run $(SERVICES) kafka --
 DATABASES  = $(if $(SERVICES),scripts/services/all.sh run $(SERVICES) --)
 DRIVERS    = -e /internal/storage/sqldb -e /internal/storage/clickhouse -e /internal/storage/mongodb -e /internal/storage/scylla
 PEER       = .cache/bench-peer/peer
-COMPONENTS = $(dir $(wildcard receiver/*/metadata.yaml processor/*/metadata.yaml exporter/*/metadata.yaml extension/*/metadata.yaml))
+COMPONENTS = $(dir $(wildcard receiver/*/metadata.yaml processor/*/metadata.yaml connector/*/metadata.yaml exporter/*/metadata.yaml extension/*/metadata.yaml))
 
 export CGO_ENABLED = 0
 .DEFAULT_GOAL = help

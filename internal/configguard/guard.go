@@ -52,6 +52,7 @@ func (g *guard) pipeline(name string, conf map[string]any) {
 		where:     "service::pipelines::" + name,
 		receivers: list(conf["receivers"]), processors: list(conf["processors"]), exporters: list(conf["exporters"]),
 	}
+	g.spans(name, p)
 	g.unattributed(p)
 	g.kafkaExporters(p)
 	if !slices.ContainsFunc(p.exporters, isAudit) {
@@ -59,6 +60,11 @@ func (g *guard) pipeline(name string, conf map[string]any) {
 	}
 	g.order(p)
 	g.delivery(p)
+	g.receivers(p)
+}
+
+// receivers checks the stock receivers of a pipeline that makes events.
+func (g *guard) receivers(p *pipeline) {
 	g.listeners(p)
 	for _, id := range p.receivers {
 		if typeOf(id) == "kafka" {

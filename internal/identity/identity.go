@@ -5,6 +5,7 @@ package identity
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"strconv"
 	"time"
 
@@ -68,6 +69,23 @@ func TimeOf(id activity.ID) (time.Time, bool) {
 	}
 	ms := binary.BigEndian.Uint64(id[:8]) >> 16
 	return time.UnixMilli(int64(ms)).UTC(), true
+}
+
+// FromSpan is the id of the request that a span stands for. Trace and span id
+// tell one request of one service; the three attributes by which OpenTelemetry
+// identifies a running service (service.namespace, service.name,
+// service.instance.id) keep services apart that give out the same ids.
+func FromSpan(trace [16]byte, span [8]byte, serviceNamespace, service, instance string) activity.ID {
+	b := make([]byte, 0, 128)
+	b = append(b, "span\x00"...)
+	b = hex.AppendEncode(b, trace[:])
+	b = append(b, 0)
+	b = hex.AppendEncode(b, span[:])
+	for _, text := range [...]string{serviceNamespace, service, instance} {
+		b = append(b, 0)
+		b = append(b, text...)
+	}
+	return activity.ID(uuid.NewSHA1(namespace, b))
 }
 
 func derive(name string) activity.ID {

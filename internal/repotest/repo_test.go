@@ -206,12 +206,28 @@ func TestEveryExporterIsBuiltIn(t *testing.T) {
 	}
 }
 
+// TestEveryConnectorHasItsFiles: the file set of a component, built in and shown in an example.
+func TestEveryConnectorHasItsFiles(t *testing.T) {
+	manifest, err := os.ReadFile(filepath.Join(root, "builder-config.yaml"))
+	require.NoError(t, err)
+	folders, err := filepath.Glob(filepath.Join(root, "connector", "*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, folders)
+	for _, dir := range folders {
+		for _, name := range []string{"README.md", "doc.go", "config.go", "factory.go", "metadata.yaml", "connector.go", "testdata/config.yaml"} {
+			assert.FileExists(t, filepath.Join(dir, name))
+		}
+		assert.Contains(t, string(manifest), module+"connector/"+filepath.Base(dir)+"\n")
+	}
+}
+
 // TestShippedFilesExist: what the documents name exists.
 func TestShippedFilesExist(t *testing.T) {
 	for _, name := range []string{
 		"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "otelcol-config.yaml",
 		"deploy/spooled.yaml", "deploy/postgres.yaml", "deploy/mysql.yaml", "deploy/clickhouse.yaml", "deploy/mongodb.yaml", "deploy/scylla.yaml",
 		"docs/schema/event-v1.json", "docs/compat.md",
+		"deploy/examples/spans.yaml",
 	} {
 		info, err := os.Stat(filepath.Join(root, name))
 		if assert.NoError(t, err) {

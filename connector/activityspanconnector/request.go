@@ -1,0 +1,301 @@
+package activityspanconnector
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/pdata/xpdata"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/activitylogs"
+	"github.com/activitylog/otelcol-activitylog/internal/identity"
+)
+
+// request is what one span says of the request it stands for. The values belong
+// to the span.
+type request struct {
+	values [slotCount]pcommon.Value
+	ranks  [slotCount]uint8 // of the values, plus one; 0 is no value
+	rest   []member         // headers, and attributes kept without a field
+}
+
+type member struct {
+	key   string
+	value pcommon.Value
+}
+
+func (r *request) has(s slot) bool { return r.ranks[s] != 0 }
+
+// text gives a slot's value as text, "" without one.
+func (r *request) text(s slot) string {
+	if !r.has(s) {
+		return ""
+	}
+	return r.values[s].AsString()
+}
+
+// read sorts the attributes of a span that stands for a request, and says why
+// another does not. A span without an end is still running: it will be sent
+// again, as a whole, and this half of it would take its place.
+func (c *spans) read(span ptrace.Span, r *request) reason {
+	if span.Kind() != ptrace.SpanKindServer {
+		return notServer
+	}
+	for key, v := range span.Attributes().All() {
+		if s, known := sources[key]; known {
+			if v.Type() != pcommon.ValueTypeEmpty && (!r.has(s.slot) || s.rank+1 < r.ranks[s.slot]) {
+				r.values[s.slot], r.ranks[s.slot] = v, s.rank+1
+			}
+			continue
+		}
+		if name, ok := strings.CutPrefix(key, activitylogs.KeyHeaderPrefix); ok {
+			r.header(name, v)
+		} else if c.extra[key] {
+			r.rest = append(r.rest, member{key, v})
+		}
+	}
+	switch {
+	case !r.isHTTP():
+		return notHTTP
+	case span.EndTimestamp() == 0:
+		return unfinished
+	}
+	return isRequest
+}
+
+// header keeps a captured request header. Some SDKs (Python) write the dashes
+// of its name as underscores.
+func (r *request) header(name string, v pcommon.Value) {
+	key := activitylogs.KeyHeaderPrefix + strings.ReplaceAll(strings.ToLower(name), "_", "-")
+	for i := range r.rest {
+		if r.rest[i].key == key {
+			return
+		}
+	}
+	r.rest = append(r.rest, member{key, v})
+}
+
+// isHTTP also takes the handshake of a WebSocket, which is a GET (RFC 6455
+// section 4.1): instrumentations of ASGI give its span a scheme and no method.
+func (r *request) isHTTP() bool {
+	if r.has(slotMethod) {
+		return true
+	}
+	scheme := r.text(slotScheme)
+	if scheme != "ws" && scheme != "wss" {
+		return false
+	}
+	r.put(slotMethod, pcommon.NewValueStr("GET"))
+	return true
+}
+
+func (r *request) put(s slot, v pcommon.Value) { r.values[s], r.ranks[s] = v, 1 }
+
+func (r *request) putText(s slot, text string) {
+	if text != "" {
+		r.put(s, pcommon.NewValueStr(text))
+	}
+}
+
+// write makes the record.
+func (r *request) write(span ptrace.Span, o *origin, lr plog.LogRecord) {
+	lr.SetEventName(activity.KindRequest.EventName())
+	lr.SetTraceID(span.TraceID())
+	lr.SetSpanID(span.SpanID())
+	r.times(span, lr)
+	r.method()
+	r.url()
+	r.result(span)
+	if o.hasTenant && !r.has(slotTenant) {
+		r.put(slotTenant, o.tenant)
+	}
+	r.forwarded()
+
+	var b xpdata.MapBuilder
+	b.EnsureCapacity(1 + int(lastAttribute) + len(r.rest))
+	if !span.TraceID().IsEmpty() && !span.SpanID().IsEmpty() {
+		id := identity.FromSpan(span.TraceID(), span.SpanID(), o.namespace, o.service, o.instance)
+		b.AppendEmpty(string(semconv.LogRecordUIDKey)).SetStr(id.String())
+	}
+	for s := slotTenant; s <= lastAttribute; s++ {
+		if r.has(s) {
+			r.values[s].CopyTo(b.AppendEmpty(keys[s]))
+		}
+	}
+	for i := range r.rest {
+		r.rest[i].value.CopyTo(b.AppendEmpty(r.rest[i].key))
+	}
+	b.UnsafeIntoMap(lr.Attributes())
+}
+
+const (
+	nsPerMicro   = 1000
+	microsPerMil = 1000
+)
+
+// times takes the start and, rounded to microseconds, the duration. Of a span
+// without a start the end is known; a clock that was set back meanwhile tells no
+// duration.
+func (r *request) times(span ptrace.Span, lr plog.LogRecord) {
+	start, end := span.StartTimestamp(), span.EndTimestamp()
+	if start == 0 {
+		lr.SetTimestamp(end)
+		return
+	}
+	lr.SetTimestamp(start)
+	if end >= start {
+		ns := uint64(end - start)
+		us := ns / nsPerMicro
+		if ns%nsPerMicro >= nsPerMicro/2 {
+			us++
+		}
+		r.put(slotDuration, pcommon.NewValueDouble(float64(us)/microsPerMil))
+	}
+}
+
+// method takes the method as it came, where the convention says only that it is
+// none of the well-known ones.
+func (r *request) method() {
+	if r.has(slotMethodOriginal) && r.text(slotMethod) == semconv.HTTPRequestMethodOther.Value.AsString() {
+		r.put(slotMethod, r.values[slotMethodOriginal])
+	}
+}
+
+// url takes path and query from the older attributes that hold both.
+func (r *request) url() {
+	if r.has(slotPath) {
+		return
+	}
+	target := r.text(slotTarget)
+	if target == "" {
+		target = pathOf(r.text(slotURL))
+	}
+	target, _, _ = strings.Cut(target, "#")
+	path, query, _ := strings.Cut(target, "?")
+	r.putText(slotPath, path)
+	if !r.has(slotQuery) {
+		r.putText(slotQuery, query)
+	}
+}
+
+// pathOf gives path and query of an absolute URL, never what stands before them.
+func pathOf(u string) string {
+	_, rest, ok := strings.Cut(u, "://")
+	if !ok {
+		return u
+	}
+	i := strings.IndexAny(rest, "/?#")
+	switch {
+	case i < 0:
+		return "/"
+	case rest[i] != '/':
+		return "/" + rest[i:]
+	}
+	return rest[i:]
+}
+
+// result takes the reason of a request that did not succeed, and its outcome
+// where the status of the response does not tell: none was sent, or it was sent
+// before the service failed.
+func (r *request) result(span ptrace.Span) {
+	status := int64(0)
+	if r.has(slotStatus) {
+		status = integer(r.values[slotStatus])
+	}
+	failed := span.Status().Code() == ptrace.StatusCodeError
+	if !failed && status > 0 && status < firstError {
+		return
+	}
+	if failed && status < firstError && !r.has(slotOutcome) {
+		r.putText(slotOutcome, activity.OutcomeFailure)
+	}
+	if !r.has(slotReason) {
+		r.putText(slotReason, r.reason(span))
+	}
+}
+
+// firstError is the first status code of a response that says no.
+const firstError = 400
+
+// reason gives the last exception that the span recorded, else the description
+// of its status, else the type of its error where that is more than the status
+// code in words.
+func (r *request) reason(span ptrace.Span) string {
+	for i := span.Events().Len() - 1; i >= 0; i-- {
+		e := span.Events().At(i)
+		if e.Name() != semconv.ExceptionEventName {
+			continue
+		}
+		if text := exception(e.Attributes()); text != "" {
+			return text
+		}
+	}
+	if text := span.Status().Message(); text != "" {
+		return text
+	}
+	if text := r.text(slotErrorType); text != r.text(slotStatus) {
+		return text
+	}
+	return ""
+}
+
+// exception gives "type: message". The stack trace stays in the trace.
+func exception(attrs pcommon.Map) string {
+	var parts []string
+	for _, key := range [...]string{string(semconv.ExceptionTypeKey), string(semconv.ExceptionMessageKey)} {
+		if v, ok := attrs.Get(key); ok && v.Type() == pcommon.ValueTypeStr && v.Str() != "" {
+			parts = append(parts, v.Str())
+		}
+	}
+	return strings.Join(parts, ": ")
+}
+
+// integer reads a status code, 0 for what is none.
+func integer(v pcommon.Value) int64 {
+	switch v.Type() {
+	case pcommon.ValueTypeInt:
+		return v.Int()
+	case pcommon.ValueTypeDouble:
+		if f := v.Double(); f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+			return int64(f)
+		}
+	case pcommon.ValueTypeStr:
+		if n, err := strconv.ParseInt(v.Str(), 10, 64); err == nil {
+			return n
+		}
+	}
+	return 0
+}
+
+// forwarded brings what an SDK says of the client's address to the rule of
+// enrich: forwarding headers count when the peer is a trusted proxy, and then
+// only. An SDK that names no peer (Python) means it by client.address. One that
+// names both and captured no header has read client.address in one: it is handed
+// on as that header, believed where the header would be.
+func (r *request) forwarded() {
+	if !r.has(slotClient) {
+		return
+	}
+	captured := false
+	for i := range r.rest {
+		captured = captured || forwarding[r.rest[i].key]
+	}
+	switch {
+	case !r.has(slotPeer):
+		r.put(slotPeer, r.values[slotClient])
+	case !captured && r.text(slotPeer) != r.text(slotClient):
+		r.rest = append(r.rest, member{activitylogs.KeyHeaderPrefix + "x-forwarded-for", r.values[slotClient]})
+	}
+}
+
+// forwarding headers that SDKs read for client.address.
+var forwarding = map[string]bool{
+	activitylogs.KeyHeaderPrefix + "x-forwarded-for": true,
+	activitylogs.KeyHeaderPrefix + "forwarded":       true,
+	activitylogs.KeyHeaderPrefix + "x-real-ip":       true,
+}
