@@ -22,14 +22,15 @@ func Check(endpoint string, hasAuth, allow bool) error {
 	if err != nil {
 		return fmt.Errorf("endpoint %q: want host:port: %w", endpoint, err)
 	}
-	if local(host) {
+	if Host(host) {
 		return nil
 	}
 	return fmt.Errorf("endpoint %q: other machines can reach it and nothing asks who they are; "+
 		"set auth, or a TLS client_ca_file, or listen on 127.0.0.1, or set allow_unauthenticated: true", endpoint)
 }
 
-func local(host string) bool {
+// Host reports whether a host is this machine: a loopback address or localhost.
+func Host(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
 	}

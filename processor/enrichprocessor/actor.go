@@ -6,6 +6,10 @@ import (
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
 
+// noteAuthFailure is the reserved member that says why a token failed: the
+// event's own reason stays its sender's.
+const noteAuthFailure = "_auth_failure"
+
 // actor settles who did it: a verified token, else the user the client names,
 // else a token that could not be checked. A token that fails names nobody.
 func (e *enricher) actor(r *request, in *intake) *verdict {
@@ -16,8 +20,8 @@ func (e *enricher) actor(r *request, in *intake) *verdict {
 	ev.AuthVerified = activity.AuthNotChecked
 	authorization := in.header("authorization")
 	token := ""
-	if e.cfg.JWT.Verify != verifyOff {
-		token = bearer(authorization)
+	if e.tokens != nil {
+		token = e.tokens.find(in, authorization)
 	}
 	if ev.AuthMethod == "" {
 		ev.AuthMethod = methodOf(ev, authorization, token, in)
@@ -26,27 +30,25 @@ func (e *enricher) actor(r *request, in *intake) *verdict {
 		e.requireVerified(in)
 		return nil
 	}
-	v := e.tokens.read(token)
-	if v.state != activity.AuthFailed && !v.claims.current(e.judgedAt(ev)) {
-		v = failed
-	}
-	r.countToken(v.state)
+	v := e.tokens.read(token, e.judgedAt(ev))
+	r.countToken(v)
 	switch {
-	case v.state != activity.AuthFailed && v.claims.userID == "":
+	case v.state == activity.AuthFailed:
+		ev.AuthVerified = v.state
+		in.note(noteAuthFailure, failureJSON[v.reason])
+		e.requireVerified(in)
+	case v.claims.userID == "":
 		e.requireVerified(in) // a token that names nobody says nothing of the actor
 	case v.state == activity.AuthVerified:
-		e.conflict(r, ev, &v.claims)
-		takeActor(ev, &v.claims)
+		e.conflict(r, ev, v.claims)
+		in.takeVerified(v.claims)
 		ev.AuthVerified = v.state
-	case v.state == activity.AuthUnverified:
-		e.conflict(r, ev, &v.claims)
+	default:
+		e.conflict(r, ev, v.claims)
 		if ev.UserID == "" {
-			takeActor(ev, &v.claims)
+			in.takeUnverified(v.claims)
 			ev.AuthVerified = v.state
 		}
-		e.requireVerified(in)
-	default:
-		ev.AuthVerified = activity.AuthFailed
 		e.requireVerified(in)
 	}
 	return v
@@ -64,32 +66,91 @@ func (e *enricher) judgedAt(ev *activity.Event) int64 {
 // conflict flags an event whose sender and token name different users. Under
 // delegation (RFC 8693) either of the two persons is a true word.
 func (e *enricher) conflict(r *request, ev *activity.Event, c *claims) {
-	if ev.UserID == "" || c.userID == "" || ev.UserID == c.userID || ev.UserID == c.actor {
+	if ev.UserID == "" || ev.UserID == c.userID || ev.UserID == c.onBehalfOf {
 		return
 	}
 	ev.Flags |= activity.FlagActorConflict
 	e.metrics.EnrichActorConflicts.Add(r.ctx, 1)
 }
 
-// takeActor writes the actor of a token. With an act claim (RFC 8693 section
-// 4.1) its party is the one who acts, on behalf of the token's subject.
-func takeActor(ev *activity.Event, c *claims) {
-	if c.userID == "" {
-		return
+// actorFields are what a sender may say of an actor, with the reserved members
+// that keep it where it does not count.
+var actorFields = [...]struct {
+	field   activity.Field
+	claimed string
+}{
+	{activity.FieldUserID, claimed(activity.FieldUserID)},
+	{activity.FieldUsername, claimed(activity.FieldUsername)},
+	{activity.FieldUserEmail, claimed(activity.FieldUserEmail)},
+	{activity.FieldUserRoles, claimed(activity.FieldUserRoles)},
+	{activity.FieldOnBehalfOf, claimed(activity.FieldOnBehalfOf)},
+	{activity.FieldActorType, claimed(activity.FieldActorType)},
+}
+
+func claimed(f activity.Field) string { return "_claimed_" + f.String() }
+
+// takeVerified writes the actor of a verified token. Beside it stands only what
+// the token says too, or what it is silent of when the sender named the same
+// user; every other word of the sender is set aside.
+func (in *intake) takeVerified(c *claims) {
+	ev := &in.event
+	same := ev.UserID == c.userID
+	for i := range actorFields {
+		a := &actorFields[i]
+		said, word := ev.Text(a.field), c.word(a.field)
+		if *said == word || (word == "" && same) {
+			continue
+		}
+		if a.field == activity.FieldUserID && *said == c.onBehalfOf {
+			*said = "" // the subject's id, which stands in on_behalf_of
+		}
+		in.setAside(a.claimed, said)
+		*said = word
 	}
-	if ev.UserID != "" && ev.UserID != c.userID {
-		ev.Username, ev.UserEmail, ev.UserRoles = "", "", ""
+	in.takeSession(c)
+}
+
+// word gives what a token says of its actor, "" for nothing.
+func (c *claims) word(f activity.Field) string {
+	switch f {
+	case activity.FieldUserID:
+		return c.userID
+	case activity.FieldUsername:
+		return c.username
+	case activity.FieldUserEmail:
+		return c.email
+	case activity.FieldUserRoles:
+		return c.roles
+	case activity.FieldOnBehalfOf:
+		return c.onBehalfOf
+	case activity.FieldActorType:
+		if c.service {
+			return activity.ActorService
+		}
 	}
-	ev.UserID = c.userID
-	if c.actor != "" && c.actor != c.userID {
-		ev.UserID, ev.OnBehalfOf = c.actor, c.userID
-		ev.Username, ev.UserEmail, ev.UserRoles = "", "", ""
-	} else {
-		replace(&ev.Username, c.username)
-		replace(&ev.UserEmail, c.email)
-		replace(&ev.UserRoles, c.roles)
+	return ""
+}
+
+// takeUnverified fills what the sender left open, of a token that nobody could
+// check: its word is no better than the sender's.
+func (in *intake) takeUnverified(c *claims) {
+	for i := range actorFields {
+		if word := c.word(actorFields[i].field); word != "" {
+			*in.event.Text(actorFields[i].field) = word
+		}
 	}
+	in.takeSession(c)
+}
+
+func (in *intake) takeSession(c *claims) {
+	ev := &in.event
 	ev.AuthIssuer, ev.AuthKeyID = c.issuer, c.keyID
+	if ev.SessionKey == "" && c.session != "" {
+		ev.SessionKey, in.sessionDone = c.session, true
+	}
+	if c.actors != "" {
+		in.note("_earlier_actors", c.actors)
+	}
 }
 
 // requireVerified leaves no actor standing on less than a verified token, where
@@ -98,17 +159,8 @@ func (e *enricher) requireVerified(in *intake) {
 	if e.cfg.JWT.Verify != verifyRequired {
 		return
 	}
-	for _, f := range [...]activity.Field{
-		activity.FieldUserID, activity.FieldUsername, activity.FieldUserEmail, activity.FieldUserRoles,
-		activity.FieldOnBehalfOf, activity.FieldActorType,
-	} {
-		in.setAside("_claimed_"+f.String(), in.event.Text(f))
-	}
-}
-
-func replace(p *string, s string) {
-	if s != "" {
-		*p = s
+	for i := range actorFields {
+		in.setAside(actorFields[i].claimed, in.event.Text(actorFields[i].field))
 	}
 }
 
@@ -128,12 +180,21 @@ func methodOf(ev *activity.Event, authorization, token string, in *intake) strin
 	return ""
 }
 
+// failureJSON are the failures as JSON texts.
+var failureJSON = func() (list [failures]string) {
+	for i, word := range failureWords {
+		list[i] = `"` + word + `"`
+	}
+	return list
+}()
+
 // tokenResults are the results that are counted, in the order of request.tokens.
 var tokenResults = [...]string{activity.AuthVerified, activity.AuthUnverified, activity.AuthFailed}
 
-func (r *request) countToken(result string) {
+func (r *request) countToken(v *verdict) {
+	r.failures[v.reason]++
 	for i, word := range tokenResults {
-		if word == result {
+		if word == v.state {
 			r.tokens[i]++
 		}
 	}

@@ -90,8 +90,11 @@ func (c *Config) Validate() error {
 	c.ClientAddress.validate(&p)
 	c.Filter.validate(&p)
 	c.Redact.validate(&p)
-	if c.Tenant.Claim != "" && !c.JWT.verifies() {
-		p.add("tenant::claim", errors.New("only verified tokens give a tenant; add a key to jwt::keys and do not turn jwt::verify off"))
+	if c.Tenant.Claim != "" {
+		p.add("tenant::claim", checkPath(c.Tenant.Claim))
+		if !c.JWT.verifies() {
+			p.add("tenant::claim", errors.New("only verified tokens give a tenant; add a key to jwt::keys and do not turn jwt::verify off"))
+		}
 	}
 	return errors.Join(p...)
 }

@@ -30,6 +30,7 @@ func TestConfigNamesEveryProblem(t *testing.T) {
 }
 
 func TestPublicKeyIsNoSecret(t *testing.T) {
-	_, err := loadKeys([]KeyConfig{{Secret: "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----"}})
+	k := KeyConfig{Secret: "-----BEGIN PUBLIC KEY-----\nx\n-----END PUBLIC KEY-----"}
+	_, err := k.parse([]byte(k.Secret))
 	require.ErrorContains(t, err, "public_key")
 }

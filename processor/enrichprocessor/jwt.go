@@ -1,229 +1,274 @@
 package enrichprocessor
 
 import (
-	"bytes"
+	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	lru "github.com/hashicorp/golang-lru/v2"
+	"go.uber.org/zap"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
 
-// claims are what a token says, as far as it is looked at.
-type claims struct {
-	userID, username, email, roles string
-	actor                          string // act: who acts on the user's behalf
-	issuer, keyID, tenant          string
-	expires, notBefore             float64 // Unix seconds, infinite for none
+// failure is why a token names nobody.
+type failure uint8
+
+// The failures, from the first thing that is looked at to the last: of several
+// entries, the one that a token came furthest with says what is wrong.
+const (
+	noFailure failure = iota
+	failMalformed
+	failOversized
+	failNone
+	failWrongIssuer
+	failKeysUnavailable
+	failUnknownKey
+	failAlgorithm
+	failKeyConfusion
+	failForged
+	failWrongAudience
+	failNotYetValid
+	failExpired
+	failures
+)
+
+// failureWords are the closed list that events and metrics carry.
+var failureWords = [failures]string{
+	failMalformed:       "malformed",
+	failOversized:       "oversized",
+	failNone:            "alg_none",
+	failWrongIssuer:     "wrong_issuer",
+	failKeysUnavailable: "keys_unavailable",
+	failUnknownKey:      "unknown_key",
+	failAlgorithm:       "algorithm_not_accepted",
+	failKeyConfusion:    "key_confusion",
+	failForged:          "forged",
+	failWrongAudience:   "wrong_audience",
+	failNotYetValid:     "not_yet_valid",
+	failExpired:         "expired",
 }
 
 // verdict is what is known of a token. It holds for the signature; the times
 // are judged for each event.
 type verdict struct {
 	state  string // an AuthVerified word
-	claims claims
+	reason failure
+	claims *claims  // nil of a token that failed
+	wanted []*entry // who may have the key that is missing
 }
 
 func (v *verdict) verified() bool { return v != nil && v.state == activity.AuthVerified }
 
-var failed = &verdict{state: activity.AuthFailed}
+// failed has the verdict of each failure.
+var failed = func() (list [failures]*verdict) {
+	for i := range list {
+		list[i] = &verdict{state: activity.AuthFailed, reason: failure(i)} //nolint:gosec // a dozen
+	}
+	return list
+}()
 
-// tokenReader reads tokens and remembers the last ones by their digest.
+// tokenReader finds, reads and judges tokens, and remembers the last ones by
+// their digest.
 type tokenReader struct {
-	keys    []key
-	parser  *jwt.Parser
-	cache   *lru.Cache[[32]byte, *verdict]
-	maxSize int
-	tenant  string
+	keys     *keyStore
+	parser   *jwt.Parser
+	claims   claimReader
+	prefixes []string
+	cookie   string
+	maxSize  int
+	leeway   time.Duration
 }
 
-func newTokenReader(cfg *JWTConfig, tenantClaim string) (*tokenReader, error) {
-	t := &tokenReader{
-		parser:  jwt.NewParser(jwt.WithJSONNumber(), jwt.WithoutClaimsValidation()),
-		maxSize: cfg.MaxTokenSize,
-	}
-	var err error
-	t.tenant = tenantClaim
-	if t.keys, err = loadKeys(cfg.Keys); err != nil {
+func newTokenReader(ctx context.Context, cfg *Config, logger *zap.Logger, count func(string)) (*tokenReader, error) {
+	keys, err := newKeyStore(ctx, &cfg.JWT, logger, count)
+	if err != nil {
 		return nil, err
 	}
-	if t.cache, err = lru.New[[32]byte, *verdict](cfg.CacheSize); err != nil {
-		return nil, fmt.Errorf("enrich: create token cache: %w", err)
-	}
-	return t, nil
+	return &tokenReader{
+		keys:     keys,
+		parser:   jwt.NewParser(jwt.WithJSONNumber(), jwt.WithoutClaimsValidation()),
+		claims:   claimReader{cfg.JWT.Claims, cfg.Tenant.Claim, cfg.Redact.Session == sessionHash},
+		prefixes: cfg.JWT.HeaderPrefixes,
+		cookie:   cfg.JWT.Cookie,
+		maxSize:  cfg.JWT.MaxTokenSize,
+		leeway:   cfg.JWT.Leeway,
+	}, nil
 }
 
-// bearer gives the token of an Authorization header, "" when it holds none.
-func bearer(value string) string {
-	scheme, token, ok := strings.Cut(strings.TrimSpace(value), " ")
-	if !ok || (!strings.EqualFold(scheme, "Bearer") && !strings.EqualFold(scheme, "JWT")) {
+func (t *tokenReader) close() {
+	if t != nil {
+		t.keys.close()
+	}
+}
+
+// find gives the token of a reported request: of its Authorization header, else
+// of the configured cookie; "" when there is none.
+func (t *tokenReader) find(in *intake, authorization string) string {
+	scheme, token, ok := strings.Cut(strings.TrimSpace(authorization), " ")
+	if ok {
+		for _, prefix := range t.prefixes {
+			if strings.EqualFold(scheme, prefix) {
+				return tokenLike(strings.TrimSpace(token))
+			}
+		}
+	}
+	if t.cookie == "" {
 		return ""
 	}
-	token = strings.TrimSpace(token)
-	if strings.Count(token, ".") != 2 {
-		return "" // an opaque token names nobody
-	}
-	return token
+	return tokenLike(in.cookie(t.cookie))
 }
 
-// read judges the signature of a token.
-func (t *tokenReader) read(token string) *verdict {
-	if len(token) > t.maxSize {
-		return failed
+// tokenLike passes what is a JWT or wants to be one, which begins with a JSON
+// object in base64. An opaque token names nobody and is no failure.
+func tokenLike(s string) string {
+	if strings.Count(s, ".") == 2 || strings.HasPrefix(s, "eyJ") {
+		return s
 	}
-	sum := sha256.Sum256([]byte(token))
-	if v, ok := t.cache.Get(sum); ok {
-		return v
+	return ""
+}
+
+// read judges a token at a time in nanoseconds.
+func (t *tokenReader) read(token string, ns int64) *verdict {
+	v := t.verdict(token)
+	for i := range v.wanted {
+		v.wanted[i].ask()
 	}
-	v, err := t.judge(token)
-	if err != nil {
-		v = failed
+	if v.claims != nil {
+		if reason := v.claims.at(ns, t.leeway); reason != noFailure {
+			return failed[reason]
+		}
 	}
-	t.cache.Add(sum, v)
 	return v
 }
 
-func (t *tokenReader) judge(token string) (*verdict, error) {
+// verdict judges the signature of a token.
+func (t *tokenReader) verdict(token string) *verdict {
+	if len(token) > t.maxSize {
+		return failed[failOversized]
+	}
+	ring := t.keys.ring.Load()
+	sum := sha256.Sum256([]byte(token))
+	if v, ok := ring.accepted.Get(sum); ok {
+		return v
+	}
+	if v, ok := ring.refused.Get(sum); ok {
+		return v
+	}
+	v := t.judge(ring, token)
+	if v.state == activity.AuthFailed {
+		ring.refused.Add(sum, v)
+	} else {
+		ring.accepted.Add(sum, v)
+	}
+	return v
+}
+
+func (t *tokenReader) judge(ring *keyring, token string) *verdict {
 	raw := jwt.MapClaims{}
 	parsed, parts, err := t.parser.ParseUnverified(token, raw)
 	if err != nil {
-		return nil, fmt.Errorf("parse token: %w", err)
+		return failed[unreadable(parsed, err)]
 	}
 	alg := parsed.Method.Alg()
 	if !slices.Contains(algorithms, alg) {
-		return nil, errors.New("algorithm is never accepted")
+		return failed[unreadable(parsed, jwt.ErrTokenUnverifiable)]
 	}
-	if _, ok := parsed.Header["crit"]; ok {
-		return nil, errors.New("token asks for extensions that are not understood")
+	if _, ok := parsed.Header["crit"]; ok { // extensions that are not understood (RFC 7515 section 4.1.11)
+		return failed[failAlgorithm]
 	}
-	c, err := t.readClaims(raw)
+	c, err := t.claims.read(raw)
 	if err != nil {
-		return nil, err
+		return failed[failMalformed]
 	}
 	kid, _ := parsed.Header["kid"].(string)
-	if len(t.keys) == 0 {
+	if len(ring.entries) == 0 {
 		c.keyID = kid
-		return &verdict{state: activity.AuthUnverified, claims: c}, nil
+		return &verdict{state: activity.AuthUnverified, claims: c}
 	}
-	signature, err := t.parser.DecodeSegment(parts[2])
-	if err != nil {
-		return nil, fmt.Errorf("decode signature: %w", err)
+	s := signature{
+		method: parsed.Method, alg: alg, kid: kid, issuer: c.issuer, value: parsed.Signature,
+		signed: token[:len(token)-len(parts[2])-1],
 	}
-	signed := token[:len(token)-len(parts[2])-1]
-	for i := range t.keys {
-		k := &t.keys[i]
-		if !slices.Contains(k.algorithms, alg) || (k.id != "" && kid != "" && k.id != kid) ||
-			(k.issuer != "" && k.issuer != c.issuer) || (k.audience != "" && !hasAudience(raw, k.audience)) {
-			continue
+	worst := &verdict{state: activity.AuthFailed}
+	for i := range ring.entries {
+		e := &ring.entries[i]
+		k, reason := e.verify(&s)
+		if k != nil && e.audience != "" && !hasAudience(raw, e.audience) {
+			reason = failWrongAudience
 		}
-		if parsed.Method.Verify(signed, signature, k.material) == nil {
+		if reason == noFailure {
 			if c.keyID = k.id; c.keyID == "" {
 				c.keyID = kid
 			}
-			return &verdict{state: activity.AuthVerified, claims: c}, nil
+			return &verdict{state: activity.AuthVerified, claims: c}
+		}
+		worst.reason = max(worst.reason, reason)
+		if e.wanted != nil && (reason == failUnknownKey || reason == failKeysUnavailable) {
+			worst.wanted = append(worst.wanted, e)
 		}
 	}
-	return nil, errors.New("no key verifies the token")
+	return worst
+}
+
+// unreadable says why a token could not be parsed.
+func unreadable(parsed *jwt.Token, err error) failure {
+	if parsed == nil || !errors.Is(err, jwt.ErrTokenUnverifiable) {
+		return failMalformed
+	}
+	switch alg, ok := parsed.Header["alg"].(string); {
+	case !ok:
+		return failMalformed
+	case strings.EqualFold(alg, "none"):
+		return failNone
+	}
+	return failAlgorithm
+}
+
+// signature is what is verified of a token.
+type signature struct {
+	method                   jwt.SigningMethod
+	alg, kid, issuer, signed string
+	value                    []byte
+}
+
+// verify gives the key that made the signature, or how far the token came.
+func (e *entry) verify(s *signature) (*key, failure) {
+	switch {
+	case e.issuer != "" && e.issuer != s.issuer:
+		return nil, failWrongIssuer
+	case !e.loaded:
+		return nil, failKeysUnavailable
+	}
+	worst := failUnknownKey
+	for i := range e.keys {
+		k := &e.keys[i]
+		switch {
+		case k.id != "" && s.kid != "" && k.id != s.kid:
+		case !slices.Contains(k.algorithms, s.alg):
+			worst = max(worst, k.refusal(s.alg))
+		case s.method.Verify(s.signed, s.value, k.material) == nil:
+			return k, noFailure
+		default:
+			worst = max(worst, failForged)
+		}
+	}
+	return nil, worst
+}
+
+// refusal tells a token signed with HMAC for a public key, which is how a public
+// key is tried as a secret, from one of an algorithm that is not listed.
+func (k *key) refusal(alg string) failure {
+	if _, secret := k.material.([]byte); !secret && strings.HasPrefix(alg, "HS") {
+		return failKeyConfusion
+	}
+	return failAlgorithm
 }
 
 func hasAudience(raw jwt.MapClaims, want string) bool {
 	aud, err := raw.GetAudience()
 	return err == nil && slices.Contains(aud, want)
-}
-
-func (t *tokenReader) readClaims(raw jwt.MapClaims) (claims, error) {
-	c := claims{
-		userID:   subject(raw),
-		username: firstText(raw, "username", "preferred_username"),
-		email:    text(raw["email"]),
-		roles:    roles(raw["roles"]),
-		issuer:   text(raw["iss"]),
-	}
-	if act, ok := raw["act"].(map[string]any); ok {
-		c.actor = subject(act)
-	}
-	if t.tenant != "" {
-		c.tenant = text(raw[t.tenant])
-	}
-	var err error
-	if c.expires, err = seconds(raw["exp"], math.Inf(1)); err != nil {
-		return c, fmt.Errorf("exp: %w", err)
-	}
-	c.notBefore, err = seconds(raw["nbf"], math.Inf(-1))
-	if err != nil {
-		return c, fmt.Errorf("nbf: %w", err)
-	}
-	return c, nil
-}
-
-func subject(raw map[string]any) string { return firstText(raw, "user_id", "sub", "pk", "id") }
-
-func firstText(raw map[string]any, names ...string) string {
-	for _, n := range names {
-		if s := text(raw[n]); s != "" {
-			return s
-		}
-	}
-	return ""
-}
-
-// text gives a text or number as text; whole numbers in canonical form.
-func text(v any) string {
-	switch t := v.(type) {
-	case string:
-		return t
-	case json.Number:
-		if n, err := strconv.ParseInt(t.String(), 10, 64); err == nil {
-			return strconv.FormatInt(n, 10)
-		}
-		if n, err := strconv.ParseUint(t.String(), 10, 64); err == nil {
-			return strconv.FormatUint(n, 10)
-		}
-		if f, err := t.Float64(); err == nil && f == math.Trunc(f) && math.Abs(f) <= 1<<53 {
-			return strconv.FormatInt(int64(f), 10)
-		}
-		return t.String()
-	}
-	return ""
-}
-
-func roles(v any) string {
-	list, ok := v.([]any)
-	if !ok || len(list) == 0 {
-		return ""
-	}
-	b := []byte{'['}
-	for i, item := range list {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendString(b, text(item))
-	}
-	return string(bytes.Clone(append(b, ']')))
-}
-
-func seconds(v any, absent float64) (float64, error) {
-	if v == nil {
-		return absent, nil
-	}
-	n, ok := v.(json.Number)
-	if !ok {
-		return 0, errors.New("is no number")
-	}
-	return n.Float64()
-}
-
-// current reports whether the token was valid at a time.
-func (c *claims) current(ns int64) bool {
-	at := float64(ns) / float64(time.Second)
-	return at < c.expires && at >= c.notBefore
 }

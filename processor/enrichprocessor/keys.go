@@ -2,10 +2,10 @@ package enrichprocessor
 
 import (
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rsa"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -15,115 +15,154 @@ import (
 // algorithms are the signatures that can be accepted; none is not among them.
 var algorithms = []string{
 	"HS256", "HS384", "HS512", "RS256", "RS384", "RS512",
-	"ES256", "ES384", "ES512", "PS256", "PS384", "PS512",
+	"ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA",
 }
+
+const (
+	// minRSABits is RFC 7518 section 3.3.
+	minRSABits = 2048
+	// weakSecret is the length in bytes below which a secret can be guessed from
+	// one token; RFC 7518 section 3.2 asks for the length of the hash.
+	weakSecret = 32
+)
 
 // key is one verification key. Its material decides which family of algorithms
 // it can ever serve, so a public key is never an HMAC secret.
 type key struct {
-	id, issuer, audience string
-	algorithms           []string
-	material             any // []byte, *rsa.PublicKey or *ecdsa.PublicKey
+	id         string // "" answers to every kid
+	algorithms []string
+	material   any // []byte, *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
 }
 
-func (c *KeyConfig) empty() bool {
-	return c.Secret == "" && c.SecretFile == "" && c.PublicKey == "" && c.PublicKeyFile == ""
+// given names the keys of the entry that say where its material is.
+func (c *KeyConfig) given() []string {
+	var names []string
+	for _, s := range [...]struct{ name, value string }{
+		{"secret", string(c.Secret)},
+		{"secret_file", c.SecretFile},
+		{"public_key", c.PublicKey},
+		{"public_key_file", c.PublicKeyFile},
+		{"jwks_file", c.JWKSFile},
+		{"jwks_url", c.JWKSURL},
+	} {
+		if s.value != "" {
+			names = append(names, s.name)
+		}
+	}
+	return names
 }
+
+func (c *KeyConfig) empty() bool { return len(c.given()) == 0 }
+
+func (c *KeyConfig) symmetric() bool { return c.Secret != "" || c.SecretFile != "" }
+
+func (c *KeyConfig) isSet() bool { return c.JWKSFile != "" || c.JWKSURL != "" }
 
 func (c *KeyConfig) validate() error {
 	var errs []error
-	given := 0
-	for _, set := range [...]bool{c.Secret != "", c.SecretFile != "", c.PublicKey != "", c.PublicKeyFile != ""} {
-		if set {
-			given++
-		}
+	if len(c.given()) != 1 {
+		errs = append(errs, errors.New(
+			"give exactly one of secret, secret_file, public_key, public_key_file, jwks_file, jwks_url"))
 	}
-	if given != 1 {
-		errs = append(errs, errors.New("give exactly one of secret, secret_file, public_key, public_key_file"))
+	if c.isSet() && c.ID != "" {
+		errs = append(errs, errors.New("id: the keys of a set have their own ids; leave it out"))
 	}
-	symmetric := c.Secret != "" || c.SecretFile != ""
+	if c.JWKSURL != "" {
+		errs = append(errs, checkKeySetURL(c.JWKSURL, c.JWKSAllowHTTP))
+	}
+	if c.RefreshInterval != 0 && c.RefreshInterval < minRefresh {
+		errs = append(errs, fmt.Errorf("refresh_interval: must be at least %s, is %s", minRefresh, c.RefreshInterval))
+	}
 	for _, a := range c.Algorithms {
 		if !slices.Contains(algorithms, a) {
 			errs = append(errs, fmt.Errorf("algorithms: %q is not one of %q", a, algorithms))
-		} else if strings.HasPrefix(a, "HS") != symmetric {
+		} else if strings.HasPrefix(a, "HS") != c.symmetric() {
 			errs = append(errs, fmt.Errorf("algorithms: %s does not go with this key; HS needs a secret, the others a public key", a))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func loadKeys(cfg []KeyConfig) ([]key, error) {
-	var keys []key
-	for i := range cfg {
-		if cfg[i].empty() {
-			continue
-		}
-		k, err := cfg[i].load()
-		if err != nil {
-			return nil, fmt.Errorf("enrich: jwt::keys::%d: %w", i, err)
-		}
-		keys = append(keys, k)
-	}
-	return keys, nil
-}
-
-func (c *KeyConfig) load() (key, error) {
-	k := key{id: c.ID, issuer: c.Issuer, audience: c.Audience, algorithms: c.Algorithms}
+// parse makes keys of what an entry's text, file or URL holds.
+func (c *KeyConfig) parse(raw []byte) ([]key, error) {
 	switch {
-	case c.Secret != "":
-		k.material = []byte(c.Secret)
-	case c.SecretFile != "":
-		b, err := os.ReadFile(c.SecretFile)
-		if err != nil {
-			return k, fmt.Errorf("secret_file: %w", err)
-		}
-		secret := strings.TrimRight(string(b), "\r\n")
-		if secret == "" {
-			return k, fmt.Errorf("secret_file: %q is empty", c.SecretFile)
-		}
-		k.material = []byte(secret)
+	case c.isSet():
+		return parseKeySet(raw, c.Algorithms)
+	case c.symmetric():
+		return c.parseSecret(raw)
 	}
-	if k.material != nil {
-		if strings.Contains(string(k.material.([]byte)), "-----BEGIN ") {
-			return k, errors.New("the secret is a PEM block; a public key goes to public_key or public_key_file")
-		}
-		return k.defaults("HS256")
-	}
-	pem := []byte(c.PublicKey)
-	if c.PublicKeyFile != "" {
-		var err error
-		if pem, err = os.ReadFile(c.PublicKeyFile); err != nil {
-			return k, fmt.Errorf("public_key_file: %w", err)
-		}
-	}
-	if r, err := jwt.ParseRSAPublicKeyFromPEM(pem); err == nil {
-		k.material = r
-		return k.defaults("RS256")
-	}
-	ec, err := jwt.ParseECPublicKeyFromPEM(pem)
+	material, err := parsePublicKey(raw)
 	if err != nil {
-		return k, errors.New("public_key: neither an RSA nor an EC public key in PEM")
+		return nil, err
 	}
-	k.material = ec
-	alg := curveAlgorithm(ec)
-	if alg == "" {
-		return k, fmt.Errorf("public_key: the curve %s is not one of P-256, P-384, P-521", ec.Params().Name)
+	k := key{id: c.ID, algorithms: c.Algorithms, material: material}
+	if len(k.algorithms) == 0 {
+		k.algorithms = []string{defaultAlgorithm(material)}
 	}
-	return k.defaults(alg)
+	return []key{k}, k.check()
 }
 
-// defaults sets the allow-list where the configuration gives none, and checks
-// that each algorithm fits the material.
-func (k key) defaults(alg string) (key, error) {
+func (c *KeyConfig) parseSecret(raw []byte) ([]key, error) {
+	secret := strings.TrimRight(string(raw), "\r\n")
+	if secret == "" {
+		return nil, errors.New("the secret is empty")
+	}
+	if strings.Contains(secret, "-----BEGIN ") {
+		return nil, errors.New("the secret is a PEM block; a public key goes to public_key or public_key_file")
+	}
+	k := key{id: c.ID, algorithms: c.Algorithms, material: []byte(secret)}
 	if len(k.algorithms) == 0 {
-		k.algorithms = []string{alg}
+		k.algorithms = []string{"HS256"}
+	}
+	return []key{k}, k.check()
+}
+
+// parsePublicKey reads an RSA, EC or Ed25519 public key, or the certificate of
+// one, in PEM.
+func parsePublicKey(pem []byte) (any, error) {
+	if k, err := jwt.ParseRSAPublicKeyFromPEM(pem); err == nil {
+		return k, nil
+	}
+	if k, err := jwt.ParseECPublicKeyFromPEM(pem); err == nil {
+		return k, nil
+	}
+	if k, err := jwt.ParseEdPublicKeyFromPEM(pem); err == nil {
+		return k, nil
+	}
+	return nil, errors.New("neither an RSA, an EC nor an Ed25519 public key in PEM")
+}
+
+// check refuses material that is too weak, and an allow-list that does not fit
+// the material.
+func (k *key) check() error {
+	switch m := k.material.(type) {
+	case *rsa.PublicKey:
+		if m.N.BitLen() < minRSABits {
+			return fmt.Errorf("the RSA key has %d bits; RFC 7518 asks for %d", m.N.BitLen(), minRSABits)
+		}
+	case *ecdsa.PublicKey:
+		if curveAlgorithm(m) == "" {
+			return fmt.Errorf("the curve %s is not one of P-256, P-384, P-521", m.Params().Name)
+		}
 	}
 	for _, a := range k.algorithms {
 		if !fits(a, k.material) {
-			return k, fmt.Errorf("algorithms: %s does not go with a key of type %T", a, k.material)
+			return fmt.Errorf("algorithms: %s does not go with a key of type %T", a, k.material)
 		}
 	}
-	return k, nil
+	return nil
+}
+
+func defaultAlgorithm(material any) string {
+	switch m := material.(type) {
+	case *rsa.PublicKey:
+		return "RS256"
+	case *ecdsa.PublicKey:
+		return curveAlgorithm(m)
+	case ed25519.PublicKey:
+		return "EdDSA"
+	}
+	return ""
 }
 
 // curveAlgorithm gives the one algorithm of a curve (RFC 7518 section 3.4), ""
@@ -148,6 +187,8 @@ func fits(alg string, material any) bool {
 		return strings.HasPrefix(alg, "RS") || strings.HasPrefix(alg, "PS")
 	case *ecdsa.PublicKey:
 		return alg == curveAlgorithm(m)
+	case ed25519.PublicKey:
+		return alg == "EdDSA"
 	}
 	return false
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -72,6 +73,10 @@ func TestEveryAlgorithm(t *testing.T) {
 	rsaPair, rsaOther := rsaKey(t), rsaKey(t)
 	secret, other := []byte(testSecret), []byte("another secret of the same length")
 	type pair struct{ sign, wrong any }
+	_, edKey, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	_, edOther, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
 	ec := func(c elliptic.Curve) pair { return pair{ecKey(t, c), ecKey(t, c)} }
 	hs, rs := pair{secret, other}, pair{rsaPair, rsaOther}
 	claims := jwt.MapClaims{"sub": "7"}
@@ -91,6 +96,7 @@ func TestEveryAlgorithm(t *testing.T) {
 		{jwt.SigningMethodES256, ec(elliptic.P256())},
 		{jwt.SigningMethodES384, ec(elliptic.P384())},
 		{jwt.SigningMethodES512, ec(elliptic.P521())},
+		{jwt.SigningMethodEdDSA, pair{edKey, edOther}},
 	} {
 		t.Run(tt.method.Alg(), func(t *testing.T) {
 			inText := KeyConfig{Algorithms: []string{tt.method.Alg()}}
@@ -149,7 +155,8 @@ func TestPublicKeyNeverVerifiesHMAC(t *testing.T) {
 	for _, pair := range []crypto.Signer{rsaKey(t), ecKey(t, elliptic.P256())} {
 		public := publicPEM(t, pair)
 		block, _ := pem.Decode([]byte(public))
-		_, err := loadKeys([]KeyConfig{{PublicKey: public, Algorithms: []string{"HS256"}}})
+		k := KeyConfig{PublicKey: public, Algorithms: []string{"HS256"}}
+		_, err := k.parse([]byte(public))
 		require.ErrorContains(t, err, "HS256 does not go with", "not even when the configuration was never validated")
 		e := started(t, withKeys(KeyConfig{PublicKey: public}, KeyConfig{Secret: testSecret}))
 		for _, secret := range []string{public, public[:len(public)-1], string(block.Bytes)} {
@@ -218,7 +225,7 @@ func TestBrokenKeysStopTheStart(t *testing.T) {
 		{"empty secret", KeyConfig{SecretFile: fileOf(t, "\n")}, "is empty"},
 		{"public key as secret", KeyConfig{SecretFile: fileOf(t, public)}, "public_key_file"},
 		{"no such key", KeyConfig{PublicKeyFile: filepath.Join(t.TempDir(), "none")}, "public_key_file"},
-		{"no PEM", KeyConfig{PublicKey: "abc"}, "neither an RSA nor an EC public key"},
+		{"no PEM", KeyConfig{PublicKey: "abc"}, "neither an RSA, an EC nor an Ed25519 public key"},
 		{"EC key for RS", KeyConfig{PublicKey: public, Algorithms: []string{"RS256"}}, "RS256 does not go with"},
 		{"P-256 for ES384", KeyConfig{PublicKey: public, Algorithms: []string{"ES256", "ES384"}}, "ES384 does not go with"},
 		{"P-224", KeyConfig{PublicKey: publicPEM(t, ecKey(t, elliptic.P224()))}, "curve"},

@@ -71,12 +71,18 @@ func TestKeysOfTheConfiguration(t *testing.T) {
 		"foreign": "keep", "trust_upstream": true, "keep_headers": []any{"x-request-id"},
 		"tenant": map[string]any{"from_event": false, "claim": "org", "auth_attribute": "tenants"},
 		"jwt": map[string]any{
-			"verify": "required", "max_event_age": "1m", "max_token_size": 1000, "cache_size": 10,
+			"verify": "required", "max_event_age": "1m", "max_token_size": 1000, "cache_size": 10, "leeway": "30s",
+			"header_prefixes": []any{"Token"}, "cookie": "access",
+			"claims": map[string]any{
+				"user_id": []any{"oid"}, "username": []any{"n"}, "email": []any{"e"}, "roles": []any{"r"}, "session": nil,
+			},
 			"keys": []any{
 				map[string]any{"id": "a", "secret": "hush", "algorithms": []any{"HS512"}, "issuer": "i", "audience": "u"},
 				map[string]any{"secret_file": "s"},
 				map[string]any{"public_key": "p"},
 				map[string]any{"public_key_file": "f"},
+				map[string]any{"jwks_file": "j", "refresh_interval": "2s"},
+				map[string]any{"jwks_url": "http://id/keys", "jwks_allow_http": true},
 			},
 		},
 		"client_address": map[string]any{"trusted_proxies": []any{"10.0.0.0/8", "::1"}},
@@ -95,6 +101,10 @@ func TestKeysOfTheConfiguration(t *testing.T) {
 			{SecretFile: "s"},
 			{PublicKey: "p"},
 			{PublicKeyFile: "f"},
+			{JWKSFile: "j", RefreshInterval: 2 * time.Second},
+			{JWKSURL: "http://id/keys", JWKSAllowHTTP: true},
+		}, Leeway: 30 * time.Second, HeaderPrefixes: []string{"Token"}, Cookie: "access", Claims: ClaimsConfig{
+			UserID: []string{"oid"}, Username: []string{"n"}, Email: []string{"e"}, Roles: []string{"r"}, Session: []string{"sid", "jti"},
 		}},
 		ClientAddress: ClientAddressConfig{TrustedProxies: []string{"10.0.0.0/8", "::1"}},
 		GeoIP:         GeoIPConfig{Path: "p", DataDir: "d"},

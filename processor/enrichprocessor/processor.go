@@ -79,16 +79,19 @@ func newEnricher(cfg *Config, set processor.Settings, now func() time.Time) (*en
 }
 
 // start reads the keys and the geo database: files, so not in the constructor.
-func (e *enricher) start(context.Context, component.Host) error {
+func (e *enricher) start(ctx context.Context, _ component.Host) error {
 	var err error
-	if e.tokens, err = newTokenReader(&e.cfg.JWT, e.cfg.Tenant.Claim); err != nil {
-		return err
+	if e.cfg.JWT.Verify != verifyOff {
+		if e.tokens, err = newTokenReader(ctx, e.cfg, e.logger, e.countKeyRefresh); err != nil {
+			return err
+		}
 	}
 	e.geo, err = openGeo(&e.cfg.GeoIP, e.logger)
 	return err
 }
 
 func (e *enricher) shutdown(context.Context) error {
+	e.tokens.close()
 	e.metrics.Shutdown()
 	return e.geo.close()
 }
@@ -102,6 +105,7 @@ type request struct {
 	ordinals map[[32]byte]uint64
 	passed   [activity.KindSystem + 1]int64
 	tokens   [len(tokenResults)]int64
+	failures [failures]int64
 	foreign  int64
 	cut      int64
 }
@@ -144,6 +148,12 @@ func (e *enricher) report(r *request) {
 			e.metrics.EnrichTokens.Add(r.ctx, n, metric.WithAttributes(attribute.String("result", tokenResults[i])))
 		}
 	}
+	for i, n := range r.failures[noFailure+1:] {
+		if n > 0 {
+			word := attribute.String("reason", failureWords[i+1])
+			e.metrics.EnrichTokenFailures.Add(r.ctx, n, metric.WithAttributes(word))
+		}
+	}
 	if r.cut > 0 {
 		e.metrics.EnrichTruncated.Add(r.ctx, r.cut)
 	}
@@ -156,6 +166,11 @@ func (e *enricher) report(r *request) {
 		e.logger.Warn("Dropped log records that are no activity events; set foreign: keep to store them as system events.",
 			zap.Int64("dropped", r.foreign))
 	}
+}
+
+// countKeyRefresh counts a reading of keys for tokens.
+func (e *enricher) countKeyRefresh(outcome string) {
+	e.metrics.EnrichKeyRefreshes.Add(context.Background(), 1, metric.WithAttributes(attribute.String("outcome", outcome)))
 }
 
 // record enriches one record; false drops it.

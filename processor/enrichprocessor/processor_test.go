@@ -168,8 +168,8 @@ func TestNothingClientOnlyLeaves(t *testing.T) {
 	assert.NotContains(t, string(raw), "hush")
 	assert.NotContains(t, string(raw), activitylogs.KeyHeaderPrefix)
 	assert.Equal(t, "q=1&access%5Ftoken=***&x=2", got.QueryString)
-	assert.Equal(t, `{"a":[1,2],"password":["***","***"]}`, got.ChangedFields)  //nolint:testifylint // byte for byte
-	assert.Equal(t, `{ "n": 1.0, "deep": [{"API-Key":"***"}] }`, got.ExtraData) //nolint:testifylint // byte for byte
+	assert.Equal(t, `{"a":[1,2],"password":["***","***"]}`, got.ChangedFields)                              //nolint:testifylint // byte for byte
+	assert.Equal(t, `{ "n": 1.0, "deep": [{"API-Key":"***"}] ,"_auth_failure":"malformed"}`, got.ExtraData) //nolint:testifylint // byte for byte
 	assert.Empty(t, got.IntegrityHash)
 	assert.Zero(t, got.Flags)
 	assert.Zero(t, got.SchemaVersion)

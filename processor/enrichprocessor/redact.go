@@ -70,7 +70,7 @@ func (e *enricher) redact(in *intake) {
 	if ev.ChangedFields != "" {
 		ev.ChangedFields = e.safeJSON(in, activity.FieldChangedFields, ev.ChangedFields)
 	}
-	if ev.SessionKey != "" && e.cfg.Redact.Session == sessionHash && !e.cfg.TrustUpstream {
+	if ev.SessionKey != "" && !in.sessionDone && e.cfg.Redact.Session == sessionHash && !e.cfg.TrustUpstream {
 		sum := sha256.Sum256([]byte(ev.SessionKey))
 		ev.SessionKey = hex.EncodeToString(sum[:])
 	}

@@ -28,8 +28,8 @@ func (e *enricher) tenant(r *request, in *intake, v *verdict) bool {
 		return true
 	}
 	granted := r.grants
-	if len(granted) == 0 && e.cfg.Tenant.Claim != "" && v.verified() && v.claims.tenant != "" {
-		granted = []string{v.claims.tenant}
+	if len(granted) == 0 && e.cfg.Tenant.Claim != "" && v.verified() {
+		granted = v.claims.tenants
 	}
 	ev.TenantID = said
 	switch {

@@ -31,7 +31,9 @@ type TelemetryBuilder struct {
 	EnrichEvents            metric.Int64Counter
 	EnrichFiltered          metric.Int64Counter
 	EnrichForeign           metric.Int64Counter
+	EnrichKeyRefreshes      metric.Int64Counter
 	EnrichRejected          metric.Int64Counter
+	EnrichTokenFailures     metric.Int64Counter
 	EnrichTokens            metric.Int64Counter
 	EnrichTruncated         metric.Int64Counter
 }
@@ -95,10 +97,22 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{records}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.EnrichKeyRefreshes, err = builder.meter.Int64Counter(
+		"otelcol_enrich_key_refreshes",
+		metric.WithDescription("Readings of files and URLs that hold keys for tokens. [Alpha]"),
+		metric.WithUnit("{readings}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.EnrichRejected, err = builder.meter.Int64Counter(
 		"otelcol_enrich_rejected",
 		metric.WithDescription("Events refused. [Alpha]"),
 		metric.WithUnit("{events}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.EnrichTokenFailures, err = builder.meter.Int64Counter(
+		"otelcol_enrich_token_failures",
+		metric.WithDescription("Tokens that failed. [Alpha]"),
+		metric.WithUnit("{tokens}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.EnrichTokens, err = builder.meter.Int64Counter(

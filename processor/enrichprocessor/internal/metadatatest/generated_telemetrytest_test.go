@@ -24,7 +24,9 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.EnrichEvents.Add(context.Background(), 1)
 	tb.EnrichFiltered.Add(context.Background(), 1)
 	tb.EnrichForeign.Add(context.Background(), 1)
+	tb.EnrichKeyRefreshes.Add(context.Background(), 1)
 	tb.EnrichRejected.Add(context.Background(), 1)
+	tb.EnrichTokenFailures.Add(context.Background(), 1)
 	tb.EnrichTokens.Add(context.Background(), 1)
 	tb.EnrichTruncated.Add(context.Background(), 1)
 	AssertEqualEnrichActorConflicts(t, testTel,
@@ -42,7 +44,13 @@ func TestSetupTelemetry(t *testing.T) {
 	AssertEqualEnrichForeign(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
+	AssertEqualEnrichKeyRefreshes(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualEnrichRejected(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualEnrichTokenFailures(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualEnrichTokens(t, testTel,
