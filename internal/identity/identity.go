@@ -91,3 +91,19 @@ func FromSpan(trace [16]byte, span [8]byte, serviceNamespace, service, instance 
 func derive(name string) activity.ID {
 	return activity.ID(uuid.NewSHA1(namespace, []byte(name)))
 }
+
+// CORSNamespace is the UUIDv5 namespace of the cors events that are made of
+// requests: the UUIDv5 of "https://github.com/activitylog/otelcol-activitylog/id/cors"
+// in the URL namespace. It is another one than Namespace, so that no text a client
+// chooses gives such an id.
+const CORSNamespace = "f138f6a3-1aad-54a7-b6e0-d7172d1e9db9"
+
+// corsNamespace is CORSNamespace as bytes.
+var corsNamespace = uuid.UUID{0xf1, 0x38, 0xf6, 0xa3, 0x1a, 0xad, 0x54, 0xa7, 0xb6, 0xe0, 0xd7, 0x17, 0x2d, 0x1e, 0x9d, 0xb9}
+
+// CORS is the id of the cors event made of a request: the UUIDv5 of its id,
+// dashed and in lower case.
+func CORS(request activity.ID) activity.ID {
+	var buf [36]byte
+	return activity.ID(uuid.NewSHA1(corsNamespace, request.Append(buf[:0])))
+}

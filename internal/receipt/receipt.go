@@ -1,7 +1,7 @@
 // Package receipt carries, through the context of one ConsumeLogs call, what
 // the pipeline did with the request. ConsumeLogs returns only an error; the
-// receiver puts a Receipt into the context, enrich notes the events it refused
-// or filtered, and the committed exporter notes what it stored. Behind a queue
+// receiver puts a Receipt into the context, enrich notes the events it refused,
+// filtered or derived, and the committed exporter notes what it stored. Behind a queue
 // nobody fills the sink's part, and the answer says less.
 package receipt
 
@@ -19,6 +19,7 @@ type Receipt struct {
 	set      bool
 	rejected []Rejection
 	filtered int
+	derived  []activity.ID
 }
 
 // Sink is what a committed sink did with a request.
@@ -83,6 +84,27 @@ func (r *Receipt) Filter(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.filtered += n
+}
+
+// Derive records an event that a processor made of one the client sent. The sink
+// accounts for it, an answer to the client does not.
+func (r *Receipt) Derive(id activity.ID) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.derived = append(r.derived, id)
+}
+
+// Derived gives the ids noted by Derive.
+func (r *Receipt) Derived() []activity.ID {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]activity.ID(nil), r.derived...)
 }
 
 // Sink gives what the sink did; ok is false when no sink has answered.

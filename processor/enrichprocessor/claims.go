@@ -1,8 +1,6 @@
 package enrichprocessor
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -99,8 +97,7 @@ func (r *claimReader) session(raw map[string]any) string {
 	if s == "" || !r.hashSession {
 		return s
 	}
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:])
+	return hashSession(s)
 }
 
 // clientClaims name the program that a token was issued to (RFC 8693 section

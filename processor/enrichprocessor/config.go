@@ -14,6 +14,8 @@ import (
 
 // Config of the enrich processor.
 type Config struct {
+	// Mode is standard, or audit: then a rule that drops events stops the start.
+	Mode string `mapstructure:"mode"`
 	// Foreign says what happens to log records that are no activity: drop or keep.
 	Foreign string `mapstructure:"foreign"`
 	// TrustUpstream keeps the fields that only this project writes: for a tier
@@ -27,6 +29,8 @@ type Config struct {
 	GeoIP         GeoIPConfig         `mapstructure:"geoip"`
 	Filter        FilterConfig        `mapstructure:"filter"`
 	Redact        RedactConfig        `mapstructure:"redact"`
+	Correlation   CorrelationConfig   `mapstructure:"correlation"`
+	CORS          CORSConfig          `mapstructure:"cors"`
 	Time          TimeConfig          `mapstructure:"time"`
 	Limits        LimitsConfig        `mapstructure:"limits"`
 }
@@ -64,20 +68,24 @@ const (
 
 func createDefaultConfig() component.Config {
 	return &Config{
-		Foreign: foreignDrop,
-		Tenant:  TenantConfig{FromEvent: true},
-		JWT:     defaultJWT(),
-		GeoIP:   defaultGeoIP(),
-		Filter:  defaultFilter(),
-		Redact:  defaultRedact(),
-		Time:    TimeConfig{MaxFuture: 5 * time.Minute, MaxAge: tenYears},
-		Limits:  LimitsConfig(activity.DefaultLimits()),
+		Mode:        modeStandard,
+		Foreign:     foreignDrop,
+		Tenant:      TenantConfig{FromEvent: true},
+		JWT:         defaultJWT(),
+		GeoIP:       defaultGeoIP(),
+		Filter:      defaultFilter(),
+		Redact:      defaultRedact(),
+		Correlation: defaultCorrelation(),
+		CORS:        defaultCORS(),
+		Time:        TimeConfig{MaxFuture: 5 * time.Minute, MaxAge: tenYears},
+		Limits:      LimitsConfig(activity.DefaultLimits()),
 	}
 }
 
 // Validate joins every problem and names the key.
 func (c *Config) Validate() error {
 	var p problems
+	p.oneOf("mode", c.Mode, modeStandard, modeAudit)
 	p.oneOf("foreign", c.Foreign, foreignDrop, foreignKeep)
 	p.atLeast("time::max_future", int64(c.Time.MaxFuture), 0)
 	p.atLeast("time::max_age", int64(c.Time.MaxAge), 1)
@@ -89,14 +97,19 @@ func (c *Config) Validate() error {
 	c.JWT.validate(&p)
 	c.ClientAddress.validate(&p)
 	c.Filter.validate(&p)
+	if c.Mode == modeAudit {
+		c.Filter.refuseDropping(&p)
+	}
 	c.Redact.validate(&p)
+	c.Correlation.validate(&p)
+	c.CORS.validate(&p)
 	if c.Tenant.Claim != "" {
 		p.add("tenant::claim", checkPath(c.Tenant.Claim))
 		if !c.JWT.verifies() {
 			p.add("tenant::claim", errors.New("only verified tokens give a tenant; add a key to jwt::keys and do not turn jwt::verify off"))
 		}
 	}
-	return errors.Join(p...)
+	return p.join()
 }
 
 // problems is everything that is wrong with a configuration.
@@ -108,6 +121,8 @@ func (p *problems) add(key string, err error) {
 		*p = append(*p, fmt.Errorf("%s: %w", key, err))
 	}
 }
+
+func (p *problems) join() error { return errors.Join(*p...) }
 
 func (p *problems) oneOf(key, value string, words ...string) {
 	if !slices.Contains(words, value) {

@@ -1,26 +1,43 @@
 package enrichprocessor
 
 import (
+	"errors"
 	"fmt"
-	"regexp"
-	"regexp/syntax"
 	"strings"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
 
-// FilterConfig drops events on purpose.
+// FilterConfig drops events on purpose. Its rules are asked in the order in
+// which they stand in the README, and the first one that catches an event is
+// counted.
 type FilterConfig struct {
 	ExcludeURLs      []string `mapstructure:"exclude_urls"`
 	ExcludeURLsExtra []string `mapstructure:"exclude_urls_extra"`
 	IncludeURLs      []string `mapstructure:"include_urls"`
 	WatchKinds       []string `mapstructure:"watch_kinds"`
+	// Models are written app.model, or app.* for every model of an application.
+	ExcludeModels      []string `mapstructure:"exclude_models"`
+	ExcludeModelsExtra []string `mapstructure:"exclude_models_extra"`
+	IncludeModels      []string `mapstructure:"include_models"`
+	// SkipUnchanged drops updates of objects that are known to have changed nothing.
+	SkipUnchanged bool `mapstructure:"skip_unchanged"`
+	// Drop and Keep are conditions in the OpenTelemetry Transformation Language,
+	// log context. Keep overrules every rule but WatchKinds.
+	Drop []string `mapstructure:"drop"`
+	Keep []string `mapstructure:"keep"`
+	// DryRun counts what would be dropped, and keeps it.
+	DryRun bool `mapstructure:"dry_run"`
 }
 
 func defaultFilter() FilterConfig {
 	return FilterConfig{
-		ExcludeURLs: []string{`^/admin/`, `^/static/`, `^/favicon\.ico$`, `^/health/`, `^/metrics/`},
-		WatchKinds:  []string{"crud", "login", "request", "cors", "system"},
+		ExcludeURLs:   []string{`^/admin/`, `^/static/`, `^/favicon\.ico$`, `^/health/`, `^/metrics/`},
+		WatchKinds:    []string{"crud", "login", "request", "cors", "system"},
+		ExcludeModels: housekeepingModels(),
 	}
 }
 
@@ -33,99 +50,113 @@ func (c *FilterConfig) validate(p *problems) {
 			p.add(fmt.Sprintf("filter::watch_kinds::%d", i), fmt.Errorf("%q is no kind of event", w))
 		}
 	}
-}
-
-// urlFilter drops requests by their path. A pattern that includes wins.
-type urlFilter struct{ include, exclude []urlPattern }
-
-// urlPattern is a regular expression. One that only says how a path begins, as
-// most do, is a comparison.
-type urlPattern struct {
-	*regexp.Regexp
-	prefix string // "" when the expression must be run
-}
-
-func newURLPattern(expr string) (urlPattern, error) {
-	re, err := regexp.Compile(expr)
-	if err != nil {
-		return urlPattern{}, fmt.Errorf("enrich: filter: %w", err)
+	if len(c.WatchKinds) == 0 {
+		p.add("filter::watch_kinds", errors.New("no kind of event is left, so that everything would be dropped; name those to keep"))
 	}
-	return urlPattern{re, literalPrefix(expr)}, nil
-}
-
-// literalPrefix gives the text of an expression of the form ^text.
-func literalPrefix(expr string) string {
-	tree, err := syntax.Parse(expr, syntax.Perl)
-	if err != nil || tree.Op != syntax.OpConcat || len(tree.Sub) != 2 {
-		return ""
-	}
-	begin, text := tree.Sub[0], tree.Sub[1]
-	if begin.Op != syntax.OpBeginText || text.Op != syntax.OpLiteral || text.Flags&syntax.FoldCase != 0 {
-		return ""
-	}
-	return string(text.Rune)
-}
-
-func (p *urlPattern) matches(path string) bool {
-	if p.prefix != "" {
-		return strings.HasPrefix(path, p.prefix)
-	}
-	return p.MatchString(path)
-}
-
-func newURLFilter(cfg *FilterConfig) (*urlFilter, error) {
-	f := &urlFilter{}
-	for _, list := range []struct {
-		patterns []string
-		into     *[]urlPattern
-	}{{cfg.ExcludeURLs, &f.exclude}, {cfg.ExcludeURLsExtra, &f.exclude}, {cfg.IncludeURLs, &f.include}} {
-		for _, p := range list.patterns {
-			pattern, err := newURLPattern(p)
-			if err != nil {
-				return nil, err
-			}
-			*list.into = append(*list.into, pattern)
+	p.models("filter::exclude_models", c.ExcludeModels)
+	p.models("filter::exclude_models_extra", c.ExcludeModelsExtra)
+	p.models("filter::include_models", c.IncludeModels)
+	for key, list := range map[string][]string{"drop": c.Drop, "keep": c.Keep} {
+		if _, err := compileConditions(key, list); err != nil {
+			*p = append(*p, fmt.Errorf("filter::%w", err))
 		}
+	}
+}
+
+// rule is one reason to drop events.
+type rule struct {
+	name    string // its key and entry, such as exclude_urls::^/static/
+	counted metric.MeasurementOption
+	firm    bool // no keep condition overrules it
+}
+
+func newRule(name string) *rule {
+	return &rule{name: name, counted: metric.WithAttributeSet(attribute.NewSet(attribute.String("rule", name)))}
+}
+
+// filters are the rules in the order in which they are asked.
+type filters struct {
+	unwatched  [activity.KindSystem + 1]*rule // nil: watched
+	urls       *urlFilter
+	models     *modelFilter
+	noChange   *rule // nil: such updates are kept
+	drop, keep []condition
+	dryRun     bool
+}
+
+func newFilters(cfg *FilterConfig) (*filters, error) {
+	f := &filters{models: newModelFilter(cfg), dryRun: cfg.DryRun}
+	off := newRule("watch_kinds")
+	off.firm = true
+	for _, k := range activity.Kinds() {
+		f.unwatched[k] = off
+	}
+	for _, w := range cfg.WatchKinds {
+		if k, ok := activity.ParseKind(w); ok {
+			f.unwatched[k] = nil
+		}
+	}
+	if cfg.SkipUnchanged {
+		f.noChange = newRule("skip_unchanged")
+	}
+	var err error
+	if f.urls, err = newURLFilter(cfg); err != nil {
+		return nil, err
+	}
+	if f.drop, err = compileConditions("drop", cfg.Drop); err != nil {
+		return nil, fmt.Errorf("enrich: filter::%w", err)
+	}
+	if f.keep, err = compileConditions("keep", cfg.Keep); err != nil {
+		return nil, fmt.Errorf("enrich: filter::%w", err)
 	}
 	return f, nil
 }
 
-// excludes gives the pattern that drops the path.
-func (f *urlFilter) excludes(path string) (rule string, excluded bool) {
-	for i := range f.exclude {
-		if !f.exclude[i].matches(path) {
-			continue
-		}
-		for j := range f.include {
-			if f.include[j].matches(path) {
-				return "", false
-			}
-		}
-		return f.exclude[i].String(), true
+// kind gives the rule that drops every event of a kind, or nil.
+func (f *filters) kind(k activity.Kind) *rule { return f.unwatched[k] }
+
+// event gives the rule that drops an event by what it names: a request by its
+// path, a change by its model.
+func (f *filters) event(ev *activity.Event) *rule {
+	switch ev.Kind {
+	case activity.KindRequest:
+		return f.urls.excludes(ev.URL)
+	case activity.KindCRUD:
+		return f.models.excludes(ev.ContentType)
 	}
-	return "", false
+	return nil
 }
 
-// finishURL splits a query that came inside the path of a request.
-func (in *intake) finishURL() {
-	ev := &in.event
-	if path, query, ok := strings.Cut(ev.URL, "?"); ok && (ev.QueryString == "" || ev.QueryString == query) {
-		ev.URL, ev.QueryString = path, query
+// unchanged gives the rule that drops an update without a change.
+func (f *filters) unchanged(in *intake) *rule {
+	if f.noChange != nil && in.event.Kind == activity.KindCRUD && in.event.Type == "update" && in.saysNoChange() {
+		return f.noChange
 	}
+	return nil
 }
 
-// pathOf gives path and query of an absolute URL.
-func pathOf(u string) string {
-	_, rest, ok := strings.Cut(u, "://")
-	if !ok {
-		return u
+// saysNoChange reports whether the client, or the difference of before and
+// after, says that nothing changed. To say nothing of changes is another thing.
+func (in *intake) saysNoChange() bool {
+	switch strings.TrimSpace(in.event.ChangedFields) {
+	case "{}", "[]", "null", `"null"`: // the last two are django-activitylog-jwt's
+		return true
 	}
-	i := strings.IndexAny(rest, "/?#")
-	if i < 0 {
-		return "/"
+	return in.unchanged
+}
+
+// final reports whether nothing that comes later can keep what the rule drops.
+func (f *filters) final(r *rule) bool {
+	return r != nil && !f.dryRun && (r.firm || len(f.keep) == 0)
+}
+
+// drop counts what a rule has caught; true keeps the event all the same.
+func (e *enricher) drop(r *request, by *rule) (kept bool) {
+	if e.filters.dryRun {
+		e.metrics.EnrichFilteredDryRun.Add(r.ctx, 1, by.counted)
+		return true
 	}
-	if rest[i] != '/' {
-		return "/" + rest[i:]
-	}
-	return rest[i:]
+	r.receipt.Filter(1)
+	e.metrics.EnrichFiltered.Add(r.ctx, 1, by.counted)
+	return false
 }

@@ -26,9 +26,10 @@ type intake struct {
 	rest          []member // attributes without a column
 	recordHash    [32]byte
 	hashed        bool
-	sessionDone   bool // the session key is a token's and has its final form
-	cut           int  // fields replaced by their digest
-	unchanged     bool // before and after are known and equal
+	sessionDone   bool   // the session key is a token's or a cookie's and has its final form
+	unchanged     bool   // before and after are known and equal
+	requestID     string // from a header
+	cut           int    // fields replaced by their digest
 }
 
 type header struct {

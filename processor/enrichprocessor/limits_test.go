@@ -87,14 +87,20 @@ func TestKeysOfTheConfiguration(t *testing.T) {
 		},
 		"client_address": map[string]any{"trusted_proxies": []any{"10.0.0.0/8", "::1"}},
 		"geoip":          map[string]any{"path": "p", "data_dir": "d"},
-		"filter":         map[string]any{"exclude_urls": []any{"a"}, "exclude_urls_extra": []any{"b"}, "include_urls": []any{"c"}, "watch_kinds": []any{"crud"}},
+		"filter": map[string]any{
+			"exclude_urls": []any{"a"}, "exclude_urls_extra": []any{"b"}, "include_urls": []any{"c"}, "watch_kinds": []any{"crud"},
+			"exclude_models": []any{"a.b"}, "exclude_models_extra": []any{"c.*"}, "include_models": []any{"c.d"},
+			"skip_unchanged": true, "drop": []any{"true"}, "keep": []any{"false"}, "dry_run": true,
+		},
+		"correlation": map[string]any{"request_id_headers": []any{"x-r"}, "session_cookie": "c"},
+		"cors":        map[string]any{"derive": false, "allowed_origins": []any{"https://a.example"}},
 		"redact":         map[string]any{"session": "keep", "keys": []any{"pin"}},
 		"time":           map[string]any{"max_future": "1s", "max_age": "1h"},
 		"limits":         map[string]any{"message": 1, "traceback": 2, "snapshot": 128, "changes": 129, "extra_data": 130},
 	}).Unmarshal(cfg))
 	require.NoError(t, cfg.Validate())
 	assert.Equal(t, &Config{
-		Foreign: "keep", TrustUpstream: true, KeepHeaders: []string{"x-request-id"},
+		Mode: "standard", Foreign: "keep", TrustUpstream: true, KeepHeaders: []string{"x-request-id"},
 		Tenant: TenantConfig{Claim: "org", AuthAttribute: "tenants"},
 		JWT: JWTConfig{Verify: "required", MaxEventAge: time.Minute, MaxTokenSize: 1000, CacheSize: 10, Keys: []KeyConfig{
 			{ID: "a", Secret: "hush", Algorithms: []string{"HS512"}, Issuer: "i", Audience: "u"},
@@ -108,7 +114,13 @@ func TestKeysOfTheConfiguration(t *testing.T) {
 		}},
 		ClientAddress: ClientAddressConfig{TrustedProxies: []string{"10.0.0.0/8", "::1"}},
 		GeoIP:         GeoIPConfig{Path: "p", DataDir: "d"},
-		Filter:        FilterConfig{ExcludeURLs: []string{"a"}, ExcludeURLsExtra: []string{"b"}, IncludeURLs: []string{"c"}, WatchKinds: []string{"crud"}},
+		Filter: FilterConfig{
+			ExcludeURLs: []string{"a"}, ExcludeURLsExtra: []string{"b"}, IncludeURLs: []string{"c"}, WatchKinds: []string{"crud"},
+			ExcludeModels: []string{"a.b"}, ExcludeModelsExtra: []string{"c.*"}, IncludeModels: []string{"c.d"},
+			SkipUnchanged: true, Drop: []string{"true"}, Keep: []string{"false"}, DryRun: true,
+		},
+		Correlation: CorrelationConfig{RequestIDHeaders: []string{"x-r"}, SessionCookie: "c"},
+		CORS:        CORSConfig{AllowedOrigins: []string{"https://a.example"}},
 		Redact:        RedactConfig{Session: "keep", Keys: []string{"pin"}},
 		Time:          TimeConfig{MaxFuture: time.Second, MaxAge: time.Hour},
 		Limits:        LimitsConfig{Message: 1, Traceback: 2, Snapshot: 128, Changes: 129, ExtraData: 130},

@@ -1,6 +1,7 @@
 package enrichprocessor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -31,16 +32,18 @@ type enricher struct {
 
 	limits  activity.Limits
 	proxies []netip.Prefix
-	urls    *urlFilter
-	watched [activity.KindSystem + 1]bool
+	filters *filters
+	ids     *correlator
+	origins *originList
 	tokens  *tokenReader
 	geo     *geoReader
 	agents  *lru.Cache[string, agent]
 	mask    *masker
 	keep    map[string]bool
 
-	kindOptions   [activity.KindSystem + 1]metric.MeasurementOption
-	lastForeignNS atomic.Int64
+	kindOptions     [activity.KindSystem + 1]metric.MeasurementOption
+	lastForeignNS   atomic.Int64
+	lastConditionNS atomic.Int64
 }
 
 func newEnricher(cfg *Config, set processor.Settings, now func() time.Time) (*enricher, error) {
@@ -61,14 +64,13 @@ func newEnricher(cfg *Config, set processor.Settings, now func() time.Time) (*en
 		}
 		e.proxies = append(e.proxies, prefix)
 	}
-	if e.urls, err = newURLFilter(&cfg.Filter); err != nil {
+	if e.filters, err = newFilters(&cfg.Filter); err != nil {
 		return nil, err
 	}
-	for _, w := range cfg.Filter.WatchKinds {
-		if k, ok := activity.ParseKind(w); ok {
-			e.watched[k] = true
-		}
+	if e.origins, err = newOriginList(cfg.CORS.AllowedOrigins); err != nil {
+		return nil, fmt.Errorf("enrich: %w", err)
 	}
+	e.ids = newCorrelator(&cfg.Correlation, cfg.Redact.Session == sessionHash)
 	for _, k := range activity.Kinds() {
 		e.kindOptions[k] = metric.WithAttributeSet(attribute.NewSet(attribute.String("kind", k.String())))
 	}
@@ -108,6 +110,11 @@ type request struct {
 	failures [failures]int64
 	foreign  int64
 	cut      int64
+	made     int64
+	derived  []derived
+	// resource and scope are where the record at hand came in.
+	resource plog.ResourceLogs
+	scope    plog.ScopeLogs
 }
 
 // process enriches every record in place and drops what is foreign, filtered or
@@ -120,8 +127,10 @@ func (e *enricher) process(ctx context.Context, ld plog.Logs) (plog.Logs, error)
 		}
 	}
 	ld.ResourceLogs().RemoveIf(func(rl plog.ResourceLogs) bool {
+		r.resource = rl
 		resource := newOrigin(rl.Resource(), &e.limits)
 		rl.ScopeLogs().RemoveIf(func(sl plog.ScopeLogs) bool {
+			r.scope = sl
 			scope := resource.scope(sl.Scope())
 			sl.LogRecords().RemoveIf(func(lr plog.LogRecord) bool { return !e.record(r, &scope, lr) })
 			clearScope(sl.Scope())
@@ -130,6 +139,7 @@ func (e *enricher) process(ctx context.Context, ld plog.Logs) (plog.Logs, error)
 		activitylogs.EncodeResource(&resource.event, rl.Resource())
 		return rl.ScopeLogs().Len() == 0
 	})
+	r.appendDerived(ld)
 	e.report(r)
 	if ld.ResourceLogs().Len() == 0 {
 		return ld, processorhelper.ErrSkipProcessingData
@@ -153,6 +163,9 @@ func (e *enricher) report(r *request) {
 			word := attribute.String("reason", failureWords[i+1])
 			e.metrics.EnrichTokenFailures.Add(r.ctx, n, metric.WithAttributes(word))
 		}
+	}
+	if r.made > 0 {
+		e.metrics.EnrichDerived.Add(r.ctx, r.made, e.kindOptions[activity.KindCORS])
 	}
 	if r.cut > 0 {
 		e.metrics.EnrichTruncated.Add(r.ctx, r.cut)
@@ -180,17 +193,27 @@ func (e *enricher) record(r *request, scope *scope, lr plog.LogRecord) bool {
 		r.foreign++
 		return false
 	}
-	if !e.watched[kind] {
-		return e.drop(r, "watch_kinds")
+	by := e.filters.kind(kind)
+	derives := e.cfg.CORS.Derive && kind == activity.KindRequest && e.filters.kind(activity.KindCORS) == nil
+	if e.filters.final(by) && !derives {
+		return e.drop(r, by)
 	}
 	in := intake{event: activity.Event{Kind: kind}, cut: scope.cut}
 	ev := &in.event
 	in.read(lr, e.cfg.TrustUpstream)
 	scope.share(ev)
 	if e.cfg.TrustUpstream && ev.Sealed() {
-		return e.sealed(r, scope, &in, lr)
+		return e.sealed(r, scope, &in, lr, by)
+	}
+	var from crossing
+	if derives {
+		from, derives = e.crossing(&in)
+	}
+	if e.filters.final(by) && !derives {
+		return e.drop(r, by)
 	}
 	e.identify(r, scope, lr, &in)
+	e.ids.correlate(&in)
 	e.clientAddress(&in)
 	e.agent(&in)
 	verdict := e.actor(r, &in)
@@ -201,49 +224,52 @@ func (e *enricher) record(r *request, scope *scope, lr plog.LogRecord) bool {
 		ev.ID = in.derivedID(r, ev.TenantID)
 	}
 	in.finishURL()
-	if rule, excluded := e.excluded(ev); excluded {
-		return e.drop(r, rule)
+	excluded := e.filters.event(ev)
+	by = cmp.Or(by, excluded)
+	if e.filters.final(excluded) {
+		return e.drop(r, by)
 	}
+	e.completeCORS(&in)
 	derive(ev, isForeign)
 	e.geo.fill(ev)
 	e.diff(&in)
+	if by = cmp.Or(by, e.filters.unchanged(&in)); e.filters.final(by) && !derives {
+		return e.drop(r, by)
+	}
 	e.redact(&in)
 	ev.ExtraData = in.extraData(scope, lr, e)
 	r.cut += int64(in.cut + activity.Normalise(ev, &e.limits))
 	if ev.Size() > activity.MaxEventBytes {
 		r.cut += int64(shrink(ev))
 	}
+	if derives {
+		e.deriveCORS(r, scope, &in, from, excluded)
+	}
 	in.reader.Encode(ev, lr)
+	return e.pass(r, kind, lr, by)
+}
+
+// pass asks the last filters, and counts what passes.
+func (e *enricher) pass(r *request, kind activity.Kind, lr plog.LogRecord, by *rule) bool {
+	if by = e.judge(r, lr, by); by != nil && !e.drop(r, by) {
+		return false
+	}
 	r.passed[kind]++
 	return true
 }
 
 // sealed passes on an event that our own collector upstream finished and
 // sealed. Any change here would look like tampering, so that one which would
-// have to be cut is refused.
-func (e *enricher) sealed(r *request, s *scope, in *intake, lr plog.LogRecord) bool {
-	if rule, excluded := e.excluded(&in.event); excluded {
-		return e.drop(r, rule)
+// have to be cut is refused; a filter drops it whole or not at all.
+func (e *enricher) sealed(r *request, s *scope, in *intake, lr plog.LogRecord, by *rule) bool {
+	by = cmp.Or(by, e.filters.event(&in.event), e.filters.unchanged(in))
+	if e.filters.final(by) {
+		return e.drop(r, by)
 	}
 	in.event.ExtraData = in.clientExtra
 	if s.cut > 0 || in.event.Size() > activity.MaxEventBytes {
 		return e.reject(r, in, codeEventTooLarge, "The event exceeds a limit, and it is sealed: nothing can be cut from it.")
 	}
 	activitylogs.Encode(&in.event, lr)
-	r.passed[in.event.Kind]++
-	return true
-}
-
-// excluded gives the rule that drops a request by its path.
-func (e *enricher) excluded(ev *activity.Event) (rule string, excluded bool) {
-	if ev.Kind != activity.KindRequest {
-		return "", false
-	}
-	return e.urls.excludes(ev.URL)
-}
-
-func (e *enricher) drop(r *request, rule string) bool {
-	r.receipt.Filter(1)
-	e.metrics.EnrichFiltered.Add(r.ctx, 1, metric.WithAttributes(attribute.String("rule", rule)))
-	return false
+	return e.pass(r, in.event.Kind, lr, by)
 }

@@ -1,8 +1,6 @@
 package enrichprocessor
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -71,8 +69,7 @@ func (e *enricher) redact(in *intake) {
 		ev.ChangedFields = e.safeJSON(in, activity.FieldChangedFields, ev.ChangedFields)
 	}
 	if ev.SessionKey != "" && !in.sessionDone && e.cfg.Redact.Session == sessionHash && !e.cfg.TrustUpstream {
-		sum := sha256.Sum256([]byte(ev.SessionKey))
-		ev.SessionKey = hex.EncodeToString(sum[:])
+		ev.SessionKey = hashSession(ev.SessionKey)
 	}
 }
 

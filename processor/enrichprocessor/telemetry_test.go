@@ -93,7 +93,7 @@ func TestMetrics(t *testing.T) {
 	metadatatest.AssertEqualEnrichTruncated(t, tt, points(point(3)), ignore)
 	metadatatest.AssertEqualEnrichRejected(t, tt, points(point(2, attribute.String("code", "tenant_not_allowed"))), ignore)
 	metadatatest.AssertEqualEnrichFiltered(t, tt,
-		points(point(1, rule("^/static/")), point(2, rule("^/admin/")), point(1, rule("watch_kinds"))), ignore)
+		points(point(1, rule("exclude_urls::^/static/")), point(2, rule("exclude_urls::^/admin/")), point(1, rule("watch_kinds"))), ignore)
 	metadatatest.AssertEqualEnrichForeign(t, tt, points(point(4)), ignore)
 }
 

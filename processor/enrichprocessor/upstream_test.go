@@ -156,7 +156,7 @@ func TestKeptHeaders(t *testing.T) {
 	got := one(t, e, ld)
 	assert.JSONEq(t, `{"_attributes":{
 		"http.request.header.accept":["a","b"], "http.request.header.authorization":"***",
-		"http.request.header.x-api-key":"***", "http.request.header.x-request-id":["r-1"]}}`, got.ExtraData)
+		"http.request.header.x-api-key":"***", "http.request.header.x-request-id":["r-1"]}, "_request_id": "r-1"}`, got.ExtraData)
 	record(ld).Attributes().Range(func(key string, v pcommon.Value) bool {
 		assert.False(t, strings.HasPrefix(key, activitylogs.KeyHeaderPrefix), key)
 		assert.NotContains(t, v.AsString(), "hush", key)
@@ -166,6 +166,6 @@ func TestKeptHeaders(t *testing.T) {
 
 func TestNoHeaderIsKeptByDefault(t *testing.T) {
 	e := started(t, nil)
-	got := one(t, e, logsOf(request1(), &activitylogs.Inputs{Headers: map[string][]string{"x-request-id": {"r-1"}}}))
+	got := one(t, e, logsOf(request1(), &activitylogs.Inputs{Headers: map[string][]string{"x-request": {"r-1"}}}))
 	assert.Empty(t, got.ExtraData)
 }

@@ -3,6 +3,7 @@ package activitylogreceiver
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -105,12 +106,28 @@ func (b *batch) result(r *receipt.Receipt) *answer {
 	a.Filtered = filtered
 	a.Accepted = len(b.ids) - filtered
 	if sink, ok := r.Sink(); ok {
-		a.Duplicates = nonNil(sink.Duplicates)
-		a.Conflicts = nonNil(sink.Conflicts)
-		a.Accepted -= len(sink.Duplicates) + len(sink.Conflicts)
+		foreign := b.foreign(r.Derived())
+		a.Duplicates = nonNil(slices.DeleteFunc(sink.Duplicates, foreign))
+		a.Conflicts = nonNil(slices.DeleteFunc(sink.Conflicts, foreign))
+		a.Accepted -= len(a.Duplicates) + len(a.Conflicts)
 	}
 	a.Accepted = max(a.Accepted, 0)
 	return a
+}
+
+// foreign tells the events that were made of the client's from those it sent: the
+// answer is about its own.
+func (b *batch) foreign(derived []activity.ID) func(activity.ID) bool {
+	made := make(map[activity.ID]bool, len(derived))
+	for _, id := range derived {
+		made[id] = true
+	}
+	if len(made) > 0 {
+		for _, id := range b.ids {
+			delete(made, id)
+		}
+	}
+	return func(id activity.ID) bool { return made[id] }
 }
 
 // untaken is the answer of a batch as it was read.

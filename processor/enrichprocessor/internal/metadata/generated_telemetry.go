@@ -27,9 +27,12 @@ type TelemetryBuilder struct {
 	mu                      sync.Mutex
 	registrations           []metric.Registration
 	EnrichActorConflicts    metric.Int64Counter
+	EnrichConditionErrors   metric.Int64Counter
 	EnrichDatetimeCorrected metric.Int64Counter
+	EnrichDerived           metric.Int64Counter
 	EnrichEvents            metric.Int64Counter
 	EnrichFiltered          metric.Int64Counter
+	EnrichFilteredDryRun    metric.Int64Counter
 	EnrichForeign           metric.Int64Counter
 	EnrichKeyRefreshes      metric.Int64Counter
 	EnrichRejected          metric.Int64Counter
@@ -73,9 +76,21 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{events}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.EnrichConditionErrors, err = builder.meter.Int64Counter(
+		"otelcol_enrich_condition_errors",
+		metric.WithDescription("Filter conditions that could not be evaluated; they dropped nothing. [Alpha]"),
+		metric.WithUnit("{errors}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.EnrichDatetimeCorrected, err = builder.meter.Int64Counter(
 		"otelcol_enrich_datetime_corrected",
 		metric.WithDescription("Events whose time was out of range and replaced. [Alpha]"),
+		metric.WithUnit("{events}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.EnrichDerived, err = builder.meter.Int64Counter(
+		"otelcol_enrich_derived",
+		metric.WithDescription("Events made of another one, such as the cors event of a request; counted in enrich_events as well. [Alpha]"),
 		metric.WithUnit("{events}"),
 	)
 	errs = errors.Join(errs, err)
@@ -88,6 +103,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	builder.EnrichFiltered, err = builder.meter.Int64Counter(
 		"otelcol_enrich_filtered",
 		metric.WithDescription("Events dropped by a configured filter. [Alpha]"),
+		metric.WithUnit("{events}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.EnrichFilteredDryRun, err = builder.meter.Int64Counter(
+		"otelcol_enrich_filtered_dry_run",
+		metric.WithDescription("Events that a filter would have dropped, were filter.dry_run not on. [Alpha]"),
 		metric.WithUnit("{events}"),
 	)
 	errs = errors.Join(errs, err)

@@ -20,9 +20,12 @@ func TestSetupTelemetry(t *testing.T) {
 	require.NoError(t, err)
 	defer tb.Shutdown()
 	tb.EnrichActorConflicts.Add(context.Background(), 1)
+	tb.EnrichConditionErrors.Add(context.Background(), 1)
 	tb.EnrichDatetimeCorrected.Add(context.Background(), 1)
+	tb.EnrichDerived.Add(context.Background(), 1)
 	tb.EnrichEvents.Add(context.Background(), 1)
 	tb.EnrichFiltered.Add(context.Background(), 1)
+	tb.EnrichFilteredDryRun.Add(context.Background(), 1)
 	tb.EnrichForeign.Add(context.Background(), 1)
 	tb.EnrichKeyRefreshes.Add(context.Background(), 1)
 	tb.EnrichRejected.Add(context.Background(), 1)
@@ -32,13 +35,22 @@ func TestSetupTelemetry(t *testing.T) {
 	AssertEqualEnrichActorConflicts(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
+	AssertEqualEnrichConditionErrors(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualEnrichDatetimeCorrected(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualEnrichDerived(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualEnrichEvents(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualEnrichFiltered(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualEnrichFilteredDryRun(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualEnrichForeign(t, testTel,
