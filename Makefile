@@ -52,6 +52,7 @@ test: build $(AUDITLOAD) $(VENV)/.ready ## Run every test on servers it starts a
 
 test-unit: ## Run the unit tests with the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v $(DRIVERS) -e /test/e2e -e /test/faults)
+	cd examples/go && CGO_ENABLED=1 $(GO) test -race -timeout 5m ./...
 
 test-storage: build $(AUDITLOAD) ## Run every driver's tests and the conformance suite on real servers, directly and through the binary; prints what ran where
 	@$(DATABASES) env CGO_ENABLED=1 $(GO) run ./test/conformance -backends $(BACKENDS) -binary -- -race -timeout 15m
@@ -99,6 +100,7 @@ bench-long: build $(AUDITLOAD) ## SQLite through the collector with 5 million ev
 
 lint: ## Run the linters
 	$(TOOL) golangci-lint run ./...
+	cd examples/go && $(TOOL) golangci-lint run ./...
 
 fmt: ## Format the code
 	$(TOOL) golangci-lint fmt ./...

@@ -42,7 +42,7 @@ func (s *shop) handler() http.Handler {
 	mux.HandleFunc("DELETE /orders/{id}", s.remove)
 	mux.HandleFunc("POST /login", s.login)
 	mux.HandleFunc("GET /ticks", ticks)
-	mux.HandleFunc("GET /panic", func(http.ResponseWriter, *http.Request) { panic("the demo's own") })
+	mux.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("the demo's own") })
 	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.sender.Stats()) })
 	return s.authenticate(mux)
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -55,18 +56,18 @@ func TestOutage(t *testing.T) {
 	require.NoError(t, s.Flush(t.Context()))
 	files, err := filepath.Glob(filepath.Join(s.opts.SpoolDir, "*"))
 	require.NoError(t, err)
-	found := ""
+	var found strings.Builder
 	for _, f := range files {
 		info, err := os.Stat(f)
 		require.NoError(t, err)
 		assert.Equal(t, os.FileMode(0o600), info.Mode().Perm(), f)
 		raw, err := os.ReadFile(f)
 		require.NoError(t, err)
-		found += string(raw)
+		found.Write(raw)
 	}
-	assert.Equal(t, 50, strings.Count(found, `"event_name":"event-`))
-	assert.Contains(t, found, "4bf92f3577b34da6a3ce929d0e0e4736")
-	assert.NotContains(t, found, "not-for-the-disk")
+	assert.Equal(t, 50, strings.Count(found.String(), `"event_name":"event-`))
+	assert.Contains(t, found.String(), "4bf92f3577b34da6a3ce929d0e0e4736")
+	assert.NotContains(t, found.String(), "not-for-the-disk")
 	assert.Positive(t, s.Stats().SpoolBytes)
 
 	c.say(nil)
@@ -226,7 +227,7 @@ func TestJudgedOneByOne(t *testing.T) {
 	s := c.sender(t)
 	c.say(answers(200, "application/json", `{"accepted":1,"conflicts":["a"],"filtered":1,"ids":[],"rejected":[{"index":1,"code":"tenant_not_allowed","reason":"r"}]}`))
 	for n := range 4 {
-		s.enqueue(record{id: fmt.Sprint(n), body: []byte(`{"kind":"system"}`)})
+		s.enqueue(record{id: strconv.Itoa(n), body: []byte(`{"kind":"system"}`)})
 	}
 	require.NoError(t, s.Flush(t.Context()))
 	c.say(answers(403, "application/problem+json", `{"code":"all_rejected","accepted":0,"ids":[],"rejected":[{"index":0,"code":"c","reason":"r"}]}`))
