@@ -22,7 +22,7 @@ COMPONENTS = $(dir $(wildcard receiver/*/metadata.yaml processor/*/metadata.yaml
 
 export CGO_ENABLED = 0
 .DEFAULT_GOAL = help
-.PHONY: help run build dist test test-unit test-storage e2e test-outage test-faults services-up services-down bench bench-sqlite bench-drivers bench-clickhouse bench-long \
+.PHONY: help run build dist test test-unit test-storage e2e test-outage test-faults services-up services-down bench bench-sqlite bench-drivers bench-clickhouse bench-sizing bench-long \
         lint fmt generate check-generate fuzz clean
 
 help: ## Show what each target does
@@ -78,7 +78,7 @@ $(VENV)/.ready: test/e2e/testdata/requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-bench: bench-sqlite bench-drivers bench-clickhouse ## Run the benchmarks side by side with their peers; writes docs/benchmarks/
+bench: bench-sqlite bench-drivers bench-clickhouse bench-sizing ## Run the benchmarks side by side with their peers; writes docs/benchmarks/
 
 bench-sqlite: build $(AUDITLOAD) ## The built collector beside a bare loop, and reads with a million events stored
 	scripts/bench.sh
@@ -93,6 +93,9 @@ $(PEER): test/bench/clickhouse/peer.yaml
 	@scripts/progress.sh "building the peer (the first build takes minutes)" \
 		$(TOOL) builder --skip-strict-versioning --config $<
 	@touch $@
+
+bench-sizing: build $(AUDITLOAD) ## What 1,000 events/s take on each database, and the spooled profile with its fsyncs (needs strace)
+	@ACTIVITYLOG_SERVICES_INSTANCE=sizing scripts/services/all.sh run postgres mariadb clickhouse mongodb cassandra -- $(GO) run ./test/bench/sizing
 
 bench-long: build $(AUDITLOAD) ## SQLite through the collector with 5 million events; SQLite, PostgreSQL and ClickHouse up to 10 million (an hour)
 	BENCH_ROWS=5000000 scripts/bench.sh

@@ -218,7 +218,8 @@ main() {
     wipe) stop_server; rm -rf "$home/data" "$log" ;;
     env) if dsn_given; then printf "export %s=%q\n" "$dsn_variable" "${!dsn_variable}"; else printf "export %s=%q\n" "$dsn_variable" "$(dsn)"; fi ;;
     status) if alive; then memory; else echo "$service down"; fi ;;
+    home) echo "$home" ;;
     needed) ! dsn_given && ! alive ;;
-    *) echo "usage: $0 install|up|down|kill|pause|resume|wipe|env|status|needed" >&2; exit 2 ;;
+    *) echo "usage: $0 install|up|down|kill|pause|resume|wipe|env|status|home|needed" >&2; exit 2 ;;
   esac
 }

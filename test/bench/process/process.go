@@ -29,8 +29,12 @@ type Process struct {
 }
 
 // Start runs a binary.
-func Start(binary string, args ...string) (*Process, error) {
+func Start(binary string, args ...string) (*Process, error) { return StartWith(nil, binary, args...) }
+
+// StartWith runs a binary with more variables in its environment.
+func StartWith(env []string, binary string, args ...string) (*Process, error) {
 	p := &Process{done: make(chan error, 1), cmd: exec.Command(binary, args...)}
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s (build it first): %w", binary, err)
@@ -89,9 +93,15 @@ func (p *Process) Stop() error {
 // ticksPerSecond is USER_HZ, 100 on every Linux that Go runs on.
 const ticksPerSecond = 100
 
+// PID is the process's number.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // CPU is what the process has used, user and system, in seconds.
-func (p *Process) CPU() (float64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+func (p *Process) CPU() (float64, error) { return CPU(p.PID()) }
+
+// CPU is what a process has used, user and system, in seconds.
+func CPU(pid int) (float64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}
