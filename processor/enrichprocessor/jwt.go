@@ -24,29 +24,34 @@ const (
 	failMalformed
 	failOversized
 	failNone
+	failOtherKind // the algorithm is of another kind of key
 	failWrongIssuer
 	failKeysUnavailable
 	failUnknownKey
 	failAlgorithm
-	failKeyConfusion
+	failConfusion // HS, and the only key is a public one
 	failForged
+	failKeyConfusion // HS, and the key id names a public key
 	failWrongAudience
 	failNotYetValid
 	failExpired
 	failures
 )
 
-// failureWords are the closed list that events and metrics carry.
+// failureWords are the closed list that events and metrics carry. Two failures
+// with one word differ in how much they outweigh.
 var failureWords = [failures]string{
 	failMalformed:       "malformed",
 	failOversized:       "oversized",
 	failNone:            "alg_none",
+	failOtherKind:       "algorithm_not_accepted",
 	failWrongIssuer:     "wrong_issuer",
 	failKeysUnavailable: "keys_unavailable",
 	failUnknownKey:      "unknown_key",
 	failAlgorithm:       "algorithm_not_accepted",
-	failKeyConfusion:    "key_confusion",
+	failConfusion:       "key_confusion",
 	failForged:          "forged",
+	failKeyConfusion:    "key_confusion",
 	failWrongAudience:   "wrong_audience",
 	failNotYetValid:     "not_yet_valid",
 	failExpired:         "expired",
@@ -243,13 +248,14 @@ func (e *entry) verify(s *signature) (*key, failure) {
 	case !e.loaded:
 		return nil, failKeysUnavailable
 	}
-	worst := failUnknownKey
+	worst := noFailure
 	for i := range e.keys {
 		k := &e.keys[i]
 		switch {
 		case k.id != "" && s.kid != "" && k.id != s.kid:
+			worst = max(worst, failUnknownKey)
 		case !slices.Contains(k.algorithms, s.alg):
-			worst = max(worst, k.refusal(s.alg))
+			worst = max(worst, k.refusal(s))
 		case s.method.Verify(s.signed, s.value, k.material) == nil:
 			return k, noFailure
 		default:
@@ -259,11 +265,18 @@ func (e *entry) verify(s *signature) (*key, failure) {
 	return nil, worst
 }
 
-// refusal tells a token signed with HMAC for a public key, which is how a public
-// key is tried as a secret, from one of an algorithm that is not listed.
-func (k *key) refusal(alg string) failure {
-	if _, secret := k.material.([]byte); !secret && strings.HasPrefix(alg, "HS") {
-		return failKeyConfusion
+// refusal says why a key does not take the algorithm of a token. HMAC for a
+// public key is how a public key is tried as a secret.
+func (k *key) refusal(s *signature) failure {
+	_, secret := k.material.([]byte)
+	switch {
+	case !secret && strings.HasPrefix(s.alg, "HS"):
+		if k.id != "" && k.id == s.kid {
+			return failKeyConfusion
+		}
+		return failConfusion
+	case !fits(s.alg, k.material):
+		return failOtherKind
 	}
 	return failAlgorithm
 }
