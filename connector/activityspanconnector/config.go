@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"go.opentelemetry.io/collector/component"
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	older "go.opentelemetry.io/otel/semconv/v1.17.0"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activitylogs"
 )

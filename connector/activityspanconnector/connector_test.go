@@ -43,8 +43,8 @@ func newSpans() (ptrace.Traces, ptrace.SpanSlice) {
 
 // addServer appends a finished HTTP server span of 12.3456 ms with the
 // attributes, in the stable conventions when they are nil.
-func addServer(t testing.TB, list ptrace.SpanSlice, attrs map[string]any) ptrace.Span {
-	t.Helper()
+func addServer(tb testing.TB, list ptrace.SpanSlice, attrs map[string]any) ptrace.Span {
+	tb.Helper()
 	s := list.AppendEmpty()
 	s.SetKind(ptrace.SpanKindServer)
 	s.SetName("GET /orders/{id}")
@@ -55,7 +55,7 @@ func addServer(t testing.TB, list ptrace.SpanSlice, attrs map[string]any) ptrace
 	if attrs == nil {
 		attrs = stable()
 	}
-	require.NoError(t, s.Attributes().FromRaw(attrs))
+	require.NoError(tb, s.Attributes().FromRaw(attrs))
 	return s
 }
 
@@ -69,14 +69,14 @@ func stable() map[string]any {
 }
 
 // run gives the records that the connector makes of the traces.
-func run(t testing.TB, cfg *Config, td ptrace.Traces) []plog.LogRecord {
-	t.Helper()
+func run(tb testing.TB, cfg *Config, td ptrace.Traces) []plog.LogRecord {
+	tb.Helper()
 	sink := &consumertest.LogsSink{}
 	c, err := newConnector(cfg, connectortest.NewNopSettings(metadata.Type), sink)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	td.MarkReadOnly() // other exporters share it
-	require.NoError(t, c.ConsumeTraces(context.Background(), td))
-	require.NoError(t, c.Shutdown(context.Background()))
+	require.NoError(tb, c.ConsumeTraces(context.Background(), td))
+	require.NoError(tb, c.Shutdown(context.Background()))
 	var out []plog.LogRecord
 	for _, ld := range sink.AllLogs() {
 		for _, rl := range ld.ResourceLogs().All() {
@@ -299,8 +299,12 @@ func TestIdentity(t *testing.T) {
 		func(_ ptrace.ResourceSpans, s ptrace.Span) { s.SetTraceID(pcommon.TraceID{9}) },
 		func(_ ptrace.ResourceSpans, s ptrace.Span) { s.SetSpanID(pcommon.SpanID{9}) },
 		func(rs ptrace.ResourceSpans, _ ptrace.Span) { rs.Resource().Attributes().PutStr("service.name", "b") },
-		func(rs ptrace.ResourceSpans, _ ptrace.Span) { rs.Resource().Attributes().PutStr("service.namespace", "b") },
-		func(rs ptrace.ResourceSpans, _ ptrace.Span) { rs.Resource().Attributes().PutStr("service.instance.id", "b") },
+		func(rs ptrace.ResourceSpans, _ ptrace.Span) {
+			rs.Resource().Attributes().PutStr("service.namespace", "b")
+		},
+		func(rs ptrace.ResourceSpans, _ ptrace.Span) {
+			rs.Resource().Attributes().PutStr("service.instance.id", "b")
+		},
 	} {
 		other := id(change)
 		assert.False(t, others[other])
@@ -398,10 +402,13 @@ func TestErrorsGoBackUnchanged(t *testing.T) {
 		td, list := newSpans()
 		addServer(t, list, nil)
 		list.AppendEmpty()
-		assert.True(t, want == c.ConsumeTraces(t.Context(), td), "the very error, not one that wraps it") //nolint:errorlint // as it says
+		got := c.ConsumeTraces(t.Context(), td)
+		if got != want { //nolint:errorlint // the very error, not one that wraps it
+			t.Errorf("got %v", got)
+		}
 	}
 	_, err := tel.GetMetric("otelcol_activityspan_events")
-	assert.Error(t, err, "nothing is counted")
+	require.Error(t, err, "nothing is counted")
 	_, err = tel.GetMetric("otelcol_activityspan_ignored")
-	assert.Error(t, err)
+	require.Error(t, err)
 }

@@ -1,8 +1,8 @@
 package activityspanconnector
 
 import (
-	older "go.opentelemetry.io/otel/semconv/v1.17.0"
 	oldest "go.opentelemetry.io/otel/semconv/v1.12.0"
+	older "go.opentelemetry.io/otel/semconv/v1.17.0"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activitylogs"
