@@ -27,6 +27,7 @@ type Config struct {
 	JWT           JWTConfig           `mapstructure:"jwt"`
 	ClientAddress ClientAddressConfig `mapstructure:"client_address"`
 	GeoIP         GeoIPConfig         `mapstructure:"geoip"`
+	ClientHints   ClientHintsConfig   `mapstructure:"client_hints"`
 	Filter        FilterConfig        `mapstructure:"filter"`
 	Redact        RedactConfig        `mapstructure:"redact"`
 	Correlation   CorrelationConfig   `mapstructure:"correlation"`
@@ -68,17 +69,19 @@ const (
 
 func createDefaultConfig() component.Config {
 	return &Config{
-		Mode:        modeStandard,
-		Foreign:     foreignDrop,
-		Tenant:      TenantConfig{FromEvent: true},
-		JWT:         defaultJWT(),
-		GeoIP:       defaultGeoIP(),
-		Filter:      defaultFilter(),
-		Redact:      defaultRedact(),
-		Correlation: defaultCorrelation(),
-		CORS:        defaultCORS(),
-		Time:        TimeConfig{MaxFuture: 5 * time.Minute, MaxAge: tenYears},
-		Limits:      LimitsConfig(activity.DefaultLimits()),
+		Mode:          modeStandard,
+		Foreign:       foreignDrop,
+		Tenant:        TenantConfig{FromEvent: true},
+		JWT:           defaultJWT(),
+		ClientAddress: defaultClientAddress(),
+		GeoIP:         defaultGeoIP(),
+		ClientHints:   defaultClientHints(),
+		Filter:        defaultFilter(),
+		Redact:        defaultRedact(),
+		Correlation:   defaultCorrelation(),
+		CORS:          defaultCORS(),
+		Time:          TimeConfig{MaxFuture: 5 * time.Minute, MaxAge: tenYears},
+		Limits:        LimitsConfig(activity.DefaultLimits()),
 	}
 }
 
@@ -96,6 +99,8 @@ func (c *Config) Validate() error {
 	p.atLeast("limits::extra_data", int64(c.Limits.ExtraData), minJSONLimit)
 	c.JWT.validate(&p)
 	c.ClientAddress.validate(&p)
+	c.GeoIP.validate(&p)
+	c.ClientHints.validate(&p)
 	c.Filter.validate(&p)
 	if c.Mode == modeAudit {
 		c.Filter.refuseDropping(&p)

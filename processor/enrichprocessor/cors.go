@@ -86,8 +86,7 @@ func (e *enricher) crossOrigin(in *intake, origin string) bool {
 	if host == "" || o.names(host) {
 		return false
 	}
-	peer, ok := parseHost(in.peer)
-	return !ok || !e.trusted(peer) || !o.names(in.header("x-forwarded-host"))
+	return !e.proxies.sent(in.peer) || !o.names(in.header("x-forwarded-host"))
 }
 
 // names reports whether a Host header names the origin's host and port.

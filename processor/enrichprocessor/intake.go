@@ -2,6 +2,7 @@ package enrichprocessor
 
 import (
 	"math"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,7 @@ type intake struct {
 	reader        activitylogs.Reader
 	headers       []header
 	peer          string
+	client        netip.Addr // remote_ip when that is an address
 	before, after string
 	clientExtra   string
 	notes         []note   // reserved members of extra_data

@@ -85,8 +85,12 @@ func TestKeysOfTheConfiguration(t *testing.T) {
 				map[string]any{"jwks_url": "http://id/keys", "jwks_allow_http": true},
 			},
 		},
-		"client_address": map[string]any{"trusted_proxies": []any{"10.0.0.0/8", "::1"}},
-		"geoip":          map[string]any{"path": "p", "data_dir": "d"},
+		"client_address": map[string]any{
+			"trusted_proxies": []any{"10.0.0.0/8", "::1", "unix"}, "headers": []any{"cf-connecting-ip"},
+			"anonymize": "hmac-sha256", "anonymize_ipv4_prefix": 16, "anonymize_ipv6_prefix": 32, "anonymize_key": "hush of sixteen bytes",
+		},
+		"geoip":        map[string]any{"path": "p", "data_dir": "d", "asn_path": "a", "language": "pt-BR", "cache_size": 7, "reload_interval": "1s"},
+		"client_hints": map[string]any{"browser_header": "x-b", "platform_header": "x-p", "os_header": "x-o"},
 		"filter": map[string]any{
 			"exclude_urls": []any{"a"}, "exclude_urls_extra": []any{"b"}, "include_urls": []any{"c"}, "watch_kinds": []any{"crud"},
 			"exclude_models": []any{"a.b"}, "exclude_models_extra": []any{"c.*"}, "include_models": []any{"c.d"},
@@ -112,8 +116,12 @@ func TestKeysOfTheConfiguration(t *testing.T) {
 		}, Leeway: 30 * time.Second, HeaderPrefixes: []string{"Token"}, Cookie: "access", Claims: ClaimsConfig{
 			UserID: []string{"oid"}, Username: []string{"n"}, Email: []string{"e"}, Roles: []string{"r"}, Session: []string{"sid", "jti"},
 		}},
-		ClientAddress: ClientAddressConfig{TrustedProxies: []string{"10.0.0.0/8", "::1"}},
-		GeoIP:         GeoIPConfig{Path: "p", DataDir: "d"},
+		ClientAddress: ClientAddressConfig{
+			TrustedProxies: []string{"10.0.0.0/8", "::1", "unix"}, Headers: []string{"cf-connecting-ip"},
+			Anonymize: "hmac-sha256", AnonymizeIPv4Prefix: 16, AnonymizeIPv6Prefix: 32, AnonymizeKey: "hush of sixteen bytes",
+		},
+		GeoIP:       GeoIPConfig{Path: "p", DataDir: "d", ASNPath: "a", Language: "pt-BR", CacheSize: 7, ReloadInterval: time.Second},
+		ClientHints: ClientHintsConfig{BrowserHeader: "x-b", PlatformHeader: "x-p", OSHeader: "x-o"},
 		Filter: FilterConfig{
 			ExcludeURLs: []string{"a"}, ExcludeURLsExtra: []string{"b"}, IncludeURLs: []string{"c"}, WatchKinds: []string{"crud"},
 			ExcludeModels: []string{"a.b"}, ExcludeModelsExtra: []string{"c.*"}, IncludeModels: []string{"c.d"},

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -31,13 +30,15 @@ type enricher struct {
 	metrics *metadata.TelemetryBuilder
 
 	limits  activity.Limits
-	proxies []netip.Prefix
+	proxies proxies
+	hidden  *anonymizer
 	filters *filters
 	ids     *correlator
 	origins *originList
 	tokens  *tokenReader
 	geo     *geoReader
 	agents  *lru.Cache[string, agent]
+	hints   *hints
 	mask    *masker
 	keep    map[string]bool
 
@@ -57,12 +58,11 @@ func newEnricher(cfg *Config, set processor.Settings, now func() time.Time) (*en
 	if e.metrics, err = metadata.NewTelemetryBuilder(set.TelemetrySettings); err != nil {
 		return nil, fmt.Errorf("enrich: create metrics: %w", err)
 	}
-	for _, p := range cfg.ClientAddress.TrustedProxies {
-		prefix, err := parsePrefix(p)
-		if err != nil {
-			return nil, fmt.Errorf("enrich: client_address::trusted_proxies: %w", err)
-		}
-		e.proxies = append(e.proxies, prefix)
+	if e.proxies, err = newProxies(&cfg.ClientAddress); err != nil {
+		return nil, err
+	}
+	if e.hints, err = newHints(&cfg.ClientHints); err != nil {
+		return nil, err
 	}
 	if e.filters, err = newFilters(&cfg.Filter); err != nil {
 		return nil, err
@@ -88,6 +88,9 @@ func (e *enricher) start(ctx context.Context, _ component.Host) error {
 			return err
 		}
 	}
+	if e.hidden, err = newAnonymizer(&e.cfg.ClientAddress); err != nil {
+		return err
+	}
 	e.geo, err = openGeo(&e.cfg.GeoIP, e.logger)
 	return err
 }
@@ -95,7 +98,8 @@ func (e *enricher) start(ctx context.Context, _ component.Host) error {
 func (e *enricher) shutdown(context.Context) error {
 	e.tokens.close()
 	e.metrics.Shutdown()
-	return e.geo.close()
+	e.geo.close()
+	return nil
 }
 
 // request is what the events of one ConsumeLogs call share.
@@ -231,13 +235,15 @@ func (e *enricher) record(r *request, scope *scope, lr plog.LogRecord) bool {
 	}
 	e.completeCORS(&in)
 	derive(ev, isForeign)
-	e.geo.fill(ev)
+	e.geo.fill(&in)
 	e.diff(&in)
 	if by = cmp.Or(by, e.filters.unchanged(&in)); e.filters.final(by) && !derives {
 		return e.drop(r, by)
 	}
 	e.redact(&in)
+	e.hidden.headers(&in, e.keep)
 	ev.ExtraData = in.extraData(scope, lr, e)
+	e.hidden.event(&in)
 	r.cut += int64(in.cut + activity.Normalise(ev, &e.limits))
 	if ev.Size() > activity.MaxEventBytes {
 		r.cut += int64(shrink(ev))

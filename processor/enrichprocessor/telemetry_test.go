@@ -156,7 +156,7 @@ func TestConcurrentRequests(t *testing.T) {
 			for i := range 50 {
 				n := (worker + i) % len(users)
 				ev := request1()
-				ev.RemoteIP = "198.51.100.7"
+				ev.RemoteIP = "81.2.69.160"
 				ld := logsOf(ev, authorization(tokens[n]))
 				_, err := e.process(context.Background(), ld)
 				events, decodeErr := activitylogs.Events(ld)
@@ -165,7 +165,7 @@ func TestConcurrentRequests(t *testing.T) {
 					return
 				}
 				assert.Equal(t, users[n], events[0].UserID)
-				assert.Equal(t, "Berlin", events[0].City)
+				assert.Equal(t, "Munich", events[0].City)
 			}
 		})
 	}

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/mileusna/useragent"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
 const (
@@ -12,39 +14,33 @@ const (
 )
 
 // agent is what a user agent text says.
-type agent struct{ browser, os, platform string }
+type agent struct {
+	browser, os, platform string
+	synthetic             string // bot, test or ""
+}
 
 // agent fills browser, platform and operating system: what the client says,
 // then client hints, then the parsed user agent.
 func (e *enricher) agent(in *intake) {
 	ev := &in.event
 	fill(&ev.UserAgent, in.header("user-agent"))
-	if len(in.headers) > 0 {
-		fill(&ev.Browser, brand(in.header("sec-ch-ua")))
-		fill(&ev.Platform, unquote(in.header("sec-ch-ua-platform")))
-		fill(&ev.Origin, in.header("origin"))
-	}
+	fill(&ev.Origin, in.header("origin"))
+	e.hints.fill(in)
 	if ev.UserAgent == "" || len(ev.UserAgent) > maxAgentLength {
 		return
 	}
 	a, ok := e.agents.Get(ev.UserAgent)
 	if !ok {
-		ua := useragent.Parse(ev.UserAgent)
-		a = agent{browser: ua.Name, os: ua.OS, platform: ua.Device}
-		switch {
-		case a.platform != "":
-		case ua.Mobile:
-			a.platform = "mobile"
-		case ua.Tablet:
-			a.platform = "tablet"
-		case ua.Desktop:
-			a.platform = ua.OS
-		}
-		e.agents.Add(strings.Clone(ev.UserAgent), a)
+		text := strings.Clone(ev.UserAgent)
+		a = parseAgent(text)
+		e.agents.Add(text, a)
 	}
 	fill(&ev.Browser, a.browser)
 	fill(&ev.OperatingSystem, a.os)
 	fill(&ev.Platform, a.platform)
+	if a.synthetic != "" {
+		in.attributeValue(string(semconv.UserAgentSyntheticTypeKey), pcommon.NewValueStr(a.synthetic))
+	}
 }
 
 func fill(p *string, s string) {
@@ -53,29 +49,50 @@ func fill(p *string, s string) {
 	}
 }
 
-// brand gives the first real brand of Sec-CH-UA, passing over the filler that
-// browsers add on purpose ("Not A;Brand").
-func brand(hint string) string {
-	generic := ""
-	for hint != "" {
-		_, rest, ok := strings.Cut(hint, `"`)
-		if !ok {
-			break
-		}
-		name, after, ok := strings.Cut(rest, `"`)
-		if !ok {
-			break
-		}
-		_, hint, _ = strings.Cut(after, ",")
-		switch {
-		case strings.HasPrefix(name, "Not") || strings.HasPrefix(name, " Not"):
-		case name == "Chromium":
-			generic = name
-		default:
-			return name
-		}
+func parseAgent(text string) agent {
+	ua := useragent.Parse(text)
+	a := agent{browser: ua.Name, os: ua.OS, platform: ua.Device, synthetic: synthetic(text, &ua)}
+	switch {
+	case a.platform != "":
+	case ua.Mobile:
+		a.platform = "mobile"
+	case ua.Tablet:
+		a.platform = "tablet"
+	case ua.Desktop:
+		a.platform = ua.OS
 	}
-	return generic
+	return a
 }
 
-func unquote(s string) string { return strings.Trim(strings.TrimSpace(s), `"`) }
+// What stands for a synthetic request, in lower case. Tests watch or load this
+// very service on behalf of its owner; bots come from outside.
+var (
+	testAgents = []string{
+		"alwayson", "apachebench", "blackbox exporter", "blackbox-exporter", "catchpoint", "checkly", "datadogsynthetics", "gatling",
+		"healthcheck", "health-check", "jmeter", "k6/", "kube-probe", "locust", "newrelicpinger", "pingdom", "site24x7", "statuscake",
+		"stackdrivermonitoring", "synthetic", "uptime", "wrk/",
+	}
+	botAgents = []string{"bot", "crawl", "facebookexternalhit", "headless", "phantomjs", "slurp", "spider"}
+)
+
+// synthetic gives the user_agent.synthetic.type of the semantic conventions.
+func synthetic(text string, ua *useragent.UserAgent) string {
+	text = strings.ToLower(text)
+	if containsAny(text, testAgents) {
+		return semconv.UserAgentSyntheticTypeTest.Value.AsString()
+	}
+	// Cubot makes telephones.
+	if ua.Bot || containsAny(strings.ReplaceAll(text, "cubot", ""), botAgents) {
+		return semconv.UserAgentSyntheticTypeBot.Value.AsString()
+	}
+	return ""
+}
+
+func containsAny(text string, words []string) bool {
+	for _, w := range words {
+		if strings.Contains(text, w) {
+			return true
+		}
+	}
+	return false
+}
