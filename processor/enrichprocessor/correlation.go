@@ -26,12 +26,14 @@ func defaultCorrelation() CorrelationConfig {
 }
 
 func (c *CorrelationConfig) validate(p *problems) {
+	names, err := newNameRules(&RedactConfig{})
+	p.add("correlation::request_id_headers", err)
 	for i, name := range c.RequestIDHeaders {
 		key := fmt.Sprintf("correlation::request_id_headers::%d", i)
 		switch {
 		case !httpguts.ValidHeaderFieldName(name):
 			p.add(key, fmt.Errorf("%q is no name of a header", name))
-		case newMasker(nil).secret(name):
+		case names.secret(name):
 			p.add(key, fmt.Errorf("%q holds a secret, and request ids are stored as they are", name))
 		}
 	}

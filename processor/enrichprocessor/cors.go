@@ -162,10 +162,10 @@ func (e *enricher) deriveCORS(r *request, s *scope, in *intake, x crossing, by *
 		ev.Allowed = e.origins.verdict(ev.Origin)
 	}
 	derive(ev, false)
-	ev.URL, ev.Origin = e.mask.url(ev.URL), e.mask.url(ev.Origin)
+	ev.URL, ev.Origin = in.secrets.url(ev.URL), in.secrets.url(ev.Origin)
 	made.note("_derived_from", string(appendString(nil, from.ID.String())))
 	if in.requestID != "" {
-		made.note("_request_id", string(appendString(nil, in.requestID)))
+		made.note("_request_id", in.secrets.json(string(appendString(nil, in.requestID))))
 	}
 	ev.ExtraData = extend("", made.notes)
 	r.cut += int64(activity.Normalise(ev, &e.limits))

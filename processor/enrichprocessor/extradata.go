@@ -33,14 +33,14 @@ func (in *intake) extraData(s *scope, lr plog.LogRecord, e *enricher) string {
 			in.rest = append(in.rest, member{"http.request.header." + h.name, h.values})
 		}
 	}
-	add("_attributes", e.mask.json(membersJSON(in.rest)))
-	add("_resource", e.mask.json(s.resourceJSON()))
-	add("_scope", e.mask.json(s.scopeJSON()))
+	add("_attributes", in.secrets.json(membersJSON(in.rest)))
+	add("_resource", s.resourceJSON(in.secrets))
+	add("_scope", s.scopeJSON(in.secrets))
 	if t := lr.Body().Type(); t != pcommon.ValueTypeStr && t != pcommon.ValueTypeEmpty {
-		add("_body", e.mask.json(string(appendValue(nil, lr.Body(), 0))))
+		add("_body", in.secrets.json(string(appendValue(nil, lr.Body(), 0))))
 	}
 	if text := lr.SeverityText(); text != "" {
-		add("_severity_text", string(appendString(nil, text)))
+		add("_severity_text", in.secrets.json(string(appendString(nil, text))))
 	}
 	if f := lr.Flags(); f != 0 {
 		add("_trace_flags", strconv.FormatUint(uint64(f), 10))
@@ -108,12 +108,12 @@ func (e *enricher) safeJSON(in *intake, f activity.Field, text string) string {
 		return in.digest(f, text)
 	}
 	if !activity.ValidJSON(text) {
-		return string(appendString(nil, text))
+		text = string(appendString(nil, text))
 	}
 	if f == activity.FieldChangedFields {
-		return e.mask.changes(text)
+		return in.secrets.changes(text)
 	}
-	return e.mask.json(text)
+	return in.secrets.json(text)
 }
 
 // digest replaces a JSON text that is nested too deep, and counts it.

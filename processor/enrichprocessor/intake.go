@@ -28,6 +28,7 @@ type intake struct {
 	rest          []member // attributes without a column
 	recordHash    [32]byte
 	hashed        bool
+	secrets       *redaction
 	sessionDone   bool   // the session key is a token's or a cookie's and has its final form
 	unchanged     bool   // before and after are known and equal
 	requestID     string // from a header

@@ -1,6 +1,7 @@
 package enrichprocessor
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -94,6 +95,18 @@ func endOfValue(text string, i int) int {
 		i++
 	}
 	return i
+}
+
+// memberName gives what a JSON string means.
+func memberName(quoted string) string {
+	if strings.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	var s string
+	if err := json.Unmarshal([]byte(quoted), &s); err != nil {
+		return quoted
+	}
+	return s
 }
 
 func skipSpace(text string, i int) int {

@@ -98,9 +98,13 @@ func TestKeysOfTheConfiguration(t *testing.T) {
 		},
 		"correlation": map[string]any{"request_id_headers": []any{"x-r"}, "session_cookie": "c"},
 		"cors":        map[string]any{"derive": false, "allowed_origins": []any{"https://a.example"}},
-		"redact":      map[string]any{"session": "keep", "keys": []any{"pin"}},
-		"time":        map[string]any{"max_future": "1s", "max_age": "1h"},
-		"limits":      map[string]any{"message": 1, "traceback": 2, "snapshot": 128, "changes": 129, "extra_data": 130},
+		"redact": map[string]any{
+			"session": "keep", "keys": []any{"pin"}, "action": "hmac-sha256", "kinds": []any{"email"}, "blocked_key_patterns": []any{"^x"},
+			"ignored_keys": []any{"i"}, "blocked_values": []any{"b"}, "allowed_values": []any{"a"}, "hmac_key": "sixteen bytes ok",
+			"failed_usernames": "mask",
+		},
+		"time":   map[string]any{"max_future": "1s", "max_age": "1h"},
+		"limits": map[string]any{"message": 1, "traceback": 2, "snapshot": 128, "changes": 129, "extra_data": 130},
 	}).Unmarshal(cfg))
 	require.NoError(t, cfg.Validate())
 	assert.Equal(t, &Config{
@@ -129,9 +133,13 @@ func TestKeysOfTheConfiguration(t *testing.T) {
 		},
 		Correlation: CorrelationConfig{RequestIDHeaders: []string{"x-r"}, SessionCookie: "c"},
 		CORS:        CORSConfig{AllowedOrigins: []string{"https://a.example"}},
-		Redact:      RedactConfig{Session: "keep", Keys: []string{"pin"}},
-		Time:        TimeConfig{MaxFuture: time.Second, MaxAge: time.Hour},
-		Limits:      LimitsConfig{Message: 1, Traceback: 2, Snapshot: 128, Changes: 129, ExtraData: 130},
+		Redact: RedactConfig{
+			Session: "keep", Keys: []string{"pin"}, Action: "hmac-sha256", Kinds: []string{"email"}, BlockedKeyPatterns: []string{"^x"},
+			IgnoredKeys: []string{"i"}, BlockedValues: []string{"b"}, AllowedValues: []string{"a"}, HMACKey: "sixteen bytes ok",
+			FailedUsernames: "mask",
+		},
+		Time:   TimeConfig{MaxFuture: time.Second, MaxAge: time.Hour},
+		Limits: LimitsConfig{Message: 1, Traceback: 2, Snapshot: 128, Changes: 129, ExtraData: 130},
 	}, cfg)
 	assert.NotContains(t, cfg.JWT.Keys[0].Secret.String(), "hush", "a secret is never printed")
 }

@@ -31,10 +31,12 @@ type scope struct {
 
 // newOrigin normalises service and producer here, where their one copy is: every
 // component behind reads them from the resource.
-func newOrigin(r pcommon.Resource, limits *activity.Limits) *origin {
+func newOrigin(r pcommon.Resource, limits *activity.Limits, p *redaction) *origin {
 	o := &origin{attrs: r}
 	activitylogs.DecodeResource(r, &o.event)
 	o.cut = activity.Normalise(&o.event, limits)
+	replaceText(&o.event.Service, p, p.search)
+	replaceText(&o.event.Producer, p, p.search)
 	return o
 }
 
@@ -65,8 +67,9 @@ func (s *scope) canonical() []byte {
 	return s.bytes
 }
 
-// resourceJSON gives the resource attributes without a column, "" for none.
-func (o *origin) resourceJSON() string {
+// resourceJSON gives the resource attributes without a column and without their
+// secrets, "" for none.
+func (o *origin) resourceJSON(p *redaction) string {
 	if o.done {
 		return o.json
 	}
@@ -77,12 +80,12 @@ func (o *origin) resourceJSON() string {
 			list = append(list, member{key, v})
 		}
 	}
-	o.json = membersJSON(list)
+	o.json = p.json(membersJSON(list))
 	return o.json
 }
 
-// scopeJSON gives the scope, "" for none.
-func (s *scope) scopeJSON() string {
+// scopeJSON gives the scope without its secrets, "" for none.
+func (s *scope) scopeJSON(p *redaction) string {
 	if s.done {
 		return s.json
 	}
@@ -98,7 +101,7 @@ func (s *scope) scopeJSON() string {
 		s.attrs.Attributes().CopyTo(v.Map())
 		list = append(list, member{"attributes", v})
 	}
-	s.json = membersJSON(list)
+	s.json = p.json(membersJSON(list))
 	return s.json
 }
 

@@ -51,10 +51,12 @@ func newEnricher(cfg *Config, set processor.Settings, now func() time.Time) (*en
 	e := &enricher{
 		cfg: cfg, now: now, logger: set.Logger,
 		limits: activity.Limits(cfg.Limits),
-		mask:   newMasker(cfg.Redact.Keys),
 		keep:   keepSet(cfg.KeepHeaders),
 	}
 	var err error
+	if e.mask, err = newMasker(&cfg.Redact); err != nil {
+		return nil, err
+	}
 	if e.metrics, err = metadata.NewTelemetryBuilder(set.TelemetrySettings); err != nil {
 		return nil, fmt.Errorf("enrich: create metrics: %w", err)
 	}
@@ -83,6 +85,9 @@ func newEnricher(cfg *Config, set processor.Settings, now func() time.Time) (*en
 // start reads the keys and the geo database: files, so not in the constructor.
 func (e *enricher) start(ctx context.Context, _ component.Host) error {
 	var err error
+	if e.mask.key, err = e.cfg.Redact.loadHMACKey(); err != nil {
+		return err
+	}
 	if e.cfg.JWT.Verify != verifyOff {
 		if e.tokens, err = newTokenReader(ctx, e.cfg, e.logger, e.countKeyRefresh); err != nil {
 			return err
@@ -116,6 +121,7 @@ type request struct {
 	cut      int64
 	made     int64
 	derived  []derived
+	secrets  redaction
 	// resource and scope are where the record at hand came in.
 	resource plog.ResourceLogs
 	scope    plog.ScopeLogs
@@ -124,7 +130,7 @@ type request struct {
 // process enriches every record in place and drops what is foreign, filtered or
 // refused.
 func (e *enricher) process(ctx context.Context, ld plog.Logs) (plog.Logs, error) {
-	r := &request{ctx: ctx, receipt: receipt.FromContext(ctx), nowNS: e.now().UnixNano()}
+	r := &request{ctx: ctx, receipt: receipt.FromContext(ctx), nowNS: e.now().UnixNano(), secrets: redaction{masker: e.mask}}
 	if e.cfg.Tenant.AuthAttribute != "" {
 		if auth := client.FromContext(ctx).Auth; auth != nil {
 			r.grants = stringsOf(auth.GetAttribute(e.cfg.Tenant.AuthAttribute))
@@ -132,7 +138,7 @@ func (e *enricher) process(ctx context.Context, ld plog.Logs) (plog.Logs, error)
 	}
 	ld.ResourceLogs().RemoveIf(func(rl plog.ResourceLogs) bool {
 		r.resource = rl
-		resource := newOrigin(rl.Resource(), &e.limits)
+		resource := newOrigin(rl.Resource(), &e.limits, &r.secrets)
 		rl.ScopeLogs().RemoveIf(func(sl plog.ScopeLogs) bool {
 			r.scope = sl
 			scope := resource.scope(sl.Scope())
@@ -171,6 +177,7 @@ func (e *enricher) report(r *request) {
 	if r.made > 0 {
 		e.metrics.EnrichDerived.Add(r.ctx, r.made, e.kindOptions[activity.KindCORS])
 	}
+	e.reportSecrets(r)
 	if r.cut > 0 {
 		e.metrics.EnrichTruncated.Add(r.ctx, r.cut)
 	}
@@ -202,7 +209,7 @@ func (e *enricher) record(r *request, scope *scope, lr plog.LogRecord) bool {
 	if e.filters.final(by) && !derives {
 		return e.drop(r, by)
 	}
-	in := intake{event: activity.Event{Kind: kind}, cut: scope.cut}
+	in := intake{event: activity.Event{Kind: kind}, cut: scope.cut, secrets: &r.secrets}
 	ev := &in.event
 	in.read(lr, e.cfg.TrustUpstream)
 	scope.share(ev)

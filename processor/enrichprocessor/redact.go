@@ -1,181 +1,196 @@
 package enrichprocessor
 
 import (
-	"encoding/json"
-	"slices"
+	"errors"
+	"fmt"
+	"os"
 	"strings"
+
+	"go.opentelemetry.io/collector/config/configopaque"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
 
-// RedactConfig masks secrets.
+// RedactConfig replaces secrets. The names of its keys, where they mean the
+// same, are those of the redaction processor of the Collector's contrib.
 type RedactConfig struct {
-	Session string   `mapstructure:"session"` // hash, keep
-	Keys    []string `mapstructure:"keys"`
+	// Session says what becomes of session keys: hash or keep.
+	Session string `mapstructure:"session"`
+	// Action says what takes the place of a secret: mask, remove, hmac-sha256.
+	Action string `mapstructure:"action"`
+	// Kinds of secret that are looked for in texts.
+	Kinds []string `mapstructure:"kinds"`
+	// Keys are more names whose values are secrets, BlockedKeyPatterns regular
+	// expressions for such names, IgnoredKeys names whose values stay as they are.
+	Keys               []string `mapstructure:"keys"`
+	BlockedKeyPatterns []string `mapstructure:"blocked_key_patterns"`
+	IgnoredKeys        []string `mapstructure:"ignored_keys"`
+	// BlockedValues are regular expressions for secrets in texts. What one of
+	// AllowedValues matches is no secret.
+	BlockedValues []string `mapstructure:"blocked_values"`
+	AllowedValues []string `mapstructure:"allowed_values"`
+	// HMACKey is the key of hmac-sha256, at least 16 bytes.
+	HMACKey     configopaque.String `mapstructure:"hmac_key"`
+	HMACKeyFile string              `mapstructure:"hmac_key_file"`
+	// FailedUsernames says what becomes of the name of a failed login that names
+	// no known user, where a password may have been typed: keep, mask, hmac-sha256.
+	FailedUsernames string `mapstructure:"failed_usernames"`
 }
 
 const (
-	sessionHash = "hash"
-	sessionKeep = "keep"
+	sessionHash  = "hash"
+	sessionKeep  = "keep"
+	usernameKeep = "keep"
+
+	actionMask   = "mask"
+	actionRemove = "remove"
+	actionHMAC   = "hmac-sha256"
+
+	// minHMACKey is what makes guessing the key pointless: 128 bits.
+	minHMACKey = 16
 )
 
-func defaultRedact() RedactConfig { return RedactConfig{Session: sessionHash} }
+func defaultRedact() RedactConfig {
+	return RedactConfig{
+		Session: sessionHash, Action: actionMask, FailedUsernames: usernameKeep,
+		Kinds: []string{"password", "token", "api_key", "private_key", "card"},
+	}
+}
 
 func (c *RedactConfig) validate(p *problems) {
 	p.oneOf("redact::session", c.Session, sessionHash, sessionKeep)
-}
-
-const masked = "***"
-
-// Parts of names that make a value a secret. Names are compared in lower case,
-// without separators and trailing digits.
-var (
-	secretAnywhere = []string{
-		"password", "passwd", "passphrase", "privatekey", "apikey", "secretkey", "clientsecret", "accesskey",
-	}
-	secretEnding = []string{
-		"secret", "secrets", "token", "tokens", "authorization", "cookie", "cookies", "credential", "credentials", "pwd", "jwt", "otp",
-	}
-	// secretWhole are too short or too common to mean a secret within a longer name.
-	secretWhole = []string{
-		"sessionid", "sessionkey", "phpsessid", "jsessionid", "sid", "pass", "pin", "cvv", "cvc", "sig",
-	}
-)
-
-// masker finds the names of secrets. The endings are kept by their last byte, so
-// that an innocent name meets few of them.
-type masker struct{ ending [256][]string }
-
-func newMasker(extra []string) *masker {
-	m := &masker{}
-	for _, k := range slices.Concat(secretEnding, extra) {
-		if k = plainName(k); k != "" {
-			last := k[len(k)-1]
-			m.ending[last] = append(m.ending[last], k)
+	p.oneOf("redact::action", c.Action, actionMask, actionRemove, actionHMAC)
+	p.oneOf("redact::failed_usernames", c.FailedUsernames, usernameKeep, actionMask, actionHMAC)
+	for i, word := range c.Kinds {
+		if _, ok := secretKindOf(word); !ok {
+			p.add(fmt.Sprintf("redact::kinds::%d", i), fmt.Errorf("%q is not one of %q", word, searchedKinds()))
 		}
 	}
-	return m
+	p.patterns("redact::blocked_key_patterns", c.BlockedKeyPatterns)
+	p.patterns("redact::blocked_values", c.BlockedValues)
+	p.patterns("redact::allowed_values", c.AllowedValues)
+	if c.HMACKey != "" && c.HMACKeyFile != "" {
+		p.add("redact::hmac_key", errors.New("give either hmac_key or hmac_key_file"))
+	}
+	if c.needsKey() && c.HMACKey == "" && c.HMACKeyFile == "" {
+		p.add("redact::hmac_key", errors.New("hmac-sha256 needs a key; give hmac_key or hmac_key_file"))
+	}
+	if c.HMACKey != "" {
+		p.add("redact::hmac_key", checkHMACKey(string(c.HMACKey)))
+	}
 }
 
-// redact masks secrets in everything a client wrote that names them.
-func (e *enricher) redact(in *intake) {
-	ev := &in.event
-	ev.QueryString = e.mask.query(ev.QueryString)
-	ev.URL, ev.Origin = e.mask.url(ev.URL), e.mask.url(ev.Origin)
-	if ev.ObjectJSONRepr != "" {
-		ev.ObjectJSONRepr = e.safeJSON(in, activity.FieldObjectJSONRepr, ev.ObjectJSONRepr)
+func (c *RedactConfig) needsKey() bool {
+	return c.Action == actionHMAC || c.FailedUsernames == actionHMAC
+}
+
+func checkHMACKey(key string) error {
+	if len(key) < minHMACKey {
+		return fmt.Errorf("must be at least %d bytes, has %d; make one with: openssl rand -hex 32", minHMACKey, len(key))
 	}
-	if ev.ChangedFields != "" {
-		ev.ChangedFields = e.safeJSON(in, activity.FieldChangedFields, ev.ChangedFields)
+	return nil
+}
+
+// loadHMACKey reads the key where one is needed.
+func (c *RedactConfig) loadHMACKey() ([]byte, error) {
+	if !c.needsKey() {
+		return nil, nil
+	}
+	if c.HMACKey != "" {
+		return []byte(c.HMACKey), nil
+	}
+	raw, err := os.ReadFile(c.HMACKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("enrich: redact::hmac_key_file: %w", err)
+	}
+	key := strings.TrimRight(string(raw), "\r\n")
+	if err := checkHMACKey(key); err != nil {
+		return nil, fmt.Errorf("enrich: redact::hmac_key_file: %q: %w", c.HMACKeyFile, err)
+	}
+	return []byte(key), nil
+}
+
+// The columns that hold what a client wrote, by what is looked for in them. An
+// id of sixteen digits is no card, and the address of an actor is who it is. The
+// tenant is left alone: two that are masked would become one.
+var (
+	textColumns = [...]activity.Field{
+		activity.FieldAction, activity.FieldReason, activity.FieldObjectRepr, activity.FieldContentType, activity.FieldMethod,
+		activity.FieldRoute, activity.FieldUserAgent, activity.FieldBrowser, activity.FieldPlatform, activity.FieldOperatingSystem,
+		activity.FieldRemoteIP, activity.FieldCity, activity.FieldCountry, activity.FieldCountryCode, activity.FieldRegionCode,
+		activity.FieldSource, activity.FieldMessage, activity.FieldTraceback, activity.FieldType,
+	}
+	nameColumns = [...]activity.Field{activity.FieldUsername, activity.FieldUserEmail}
+	idColumns   = [...]activity.Field{
+		activity.FieldUserID, activity.FieldOnBehalfOf, activity.FieldObjectID, activity.FieldAuthIssuer, activity.FieldAuthKeyID,
+	}
+	jsonColumns = [...]activity.Field{activity.FieldObjectJSONRepr, activity.FieldChangedFields, activity.FieldUserRoles}
+)
+
+// redact replaces secrets in everything a client wrote, extra_data excepted.
+func (e *enricher) redact(in *intake) {
+	ev, p := &in.event, in.secrets
+	e.failedUsername(in)
+	for _, f := range textColumns {
+		replaceText(ev.Text(f), p, p.search)
+	}
+	for _, f := range nameColumns {
+		replaceText(ev.Text(f), p, p.search.without(secretEmail))
+	}
+	for _, f := range idColumns {
+		replaceText(ev.Text(f), p, p.search.without(secretEmail, secretCard))
+	}
+	ev.QueryString = p.query(ev.QueryString)
+	ev.URL, ev.Origin = p.url(ev.URL), p.url(ev.Origin)
+	for _, f := range jsonColumns {
+		if s := ev.Text(f); *s != "" {
+			*s = e.safeJSON(in, f, *s)
+		}
+	}
+	in.fitChanges(e.limits.Changes)
+	for i := range in.notes {
+		in.notes[i].json = p.json(in.notes[i].json)
 	}
 	if ev.SessionKey != "" && !in.sessionDone && e.cfg.Redact.Session == sessionHash && !e.cfg.TrustUpstream {
 		ev.SessionKey = hashSession(ev.SessionKey)
+	} else {
+		replaceText(&ev.SessionKey, p, p.search.without(secretEmail, secretCard))
 	}
 }
 
-func plainName(name string) string {
-	clean := true
-	for i := range len(name) {
-		if c := name[i]; c < 'a' || c > 'z' {
-			clean = false
-			break
-		}
+func replaceText(s *string, p *redaction, search kindSet) {
+	if len(*s) >= shortestSecret {
+		*s = p.text(*s, search)
 	}
-	if clean {
-		return name
-	}
-	b := make([]byte, 0, 32)
-	for i := range len(name) {
-		switch c := name[i]; {
-		case c >= 'A' && c <= 'Z':
-			b = append(b, c|0x20)
-		case c == '-' || c == '_' || c == '.' || c == ' ' || c == '[' || c == ']':
-		default:
-			b = append(b, c)
-		}
-	}
-	return strings.TrimRight(string(b), "0123456789")
 }
 
-// secret reports whether a member of that name holds a secret.
-func (m *masker) secret(name string) bool {
-	if name = plainName(name); name == "" {
-		return false
+// failedUsername replaces the name of a failed login that names no known user.
+func (e *enricher) failedUsername(in *intake) {
+	ev, p := &in.event, in.secrets
+	action := e.cfg.Redact.FailedUsernames
+	if action == usernameKeep || ev.Kind != activity.KindLogin || ev.Outcome != activity.OutcomeFailure || ev.UserID != "" {
+		return
 	}
-	for _, w := range secretAnywhere {
-		if strings.Contains(name, w) {
-			return true
+	if ev.Username != "" {
+		ev.Username = string(p.appendAction(nil, action, ev.Username, secretName))
+	}
+	for i := range in.notes {
+		if n := &in.notes[i]; n.key == claimed(activity.FieldUsername) {
+			n.json = string(appendString(nil, string(p.appendAction(nil, action, n.json, secretName))))
 		}
 	}
-	for _, w := range m.ending[name[len(name)-1]] {
-		if strings.HasSuffix(name, w) {
-			return true
+}
+
+// reportSecrets counts the secrets of one ConsumeLogs call.
+func (e *enricher) reportSecrets(r *request) {
+	for k, n := range r.secrets.found {
+		if n > 0 {
+			word := attribute.String("secret", secretWords[k])
+			e.metrics.EnrichRedacted.Add(r.ctx, n, metric.WithAttributes(word))
 		}
 	}
-	return slices.Contains(secretWhole, name)
-}
-
-// json masks the members of valid JSON that hold secrets, at any depth. Text
-// without one is given back as it is.
-func (m *masker) json(text string) string { return m.rewrite(text, `"`+masked+`"`) }
-
-// changes masks like json and keeps the shape {"field": [old, new]}.
-func (m *masker) changes(text string) string {
-	return m.rewrite(text, `["`+masked+`","`+masked+`"]`)
-}
-
-func (m *masker) rewrite(text, top string) string {
-	var b strings.Builder
-	kept, depth := 0, 0
-	for i := 0; i < len(text); {
-		switch text[i] {
-		case '{', '[':
-			depth++
-		case '}', ']':
-			depth--
-		case '"':
-			end := endOfString(text, i)
-			colon := skipSpace(text, end)
-			if colon >= len(text) || text[colon] != ':' {
-				i = end
-				continue
-			}
-			start := skipSpace(text, colon+1)
-			if !m.secret(memberName(text[i:end])) {
-				i = start
-				continue
-			}
-			stop := endOfValue(text, start)
-			if text[start:stop] != "null" {
-				b.WriteString(text[kept:start])
-				if depth == 1 {
-					b.WriteString(top)
-				} else {
-					b.WriteString(`"` + masked + `"`)
-				}
-				kept = stop
-			}
-			i = stop
-			continue
-		}
-		i++
-	}
-	if kept == 0 {
-		return text
-	}
-	b.WriteString(text[kept:])
-	return b.String()
-}
-
-func memberName(quoted string) string {
-	if strings.IndexByte(quoted, '\\') < 0 {
-		return quoted[1 : len(quoted)-1]
-	}
-	var s string
-	if err := json.Unmarshal([]byte(quoted), &s); err != nil {
-		return quoted
-	}
-	return s
 }
 
 func keepSet(names []string) map[string]bool {

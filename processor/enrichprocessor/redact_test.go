@@ -41,21 +41,38 @@ var plainNames = []string{
 	"user_session_id", "session", "side", "president", "parent_sid", "compass", "spin", "signal", "design",
 }
 
+// redactionOf is a redaction of its own, as one call of the processor makes it.
+func redactionOf(tb testing.TB, change func(*RedactConfig)) *redaction {
+	tb.Helper()
+	c := defaultRedact()
+	if change != nil {
+		change(&c)
+	}
+	var p problems
+	c.validate(&p)
+	require.Empty(tb, p)
+	m, err := newMasker(&c)
+	require.NoError(tb, err)
+	m.key, err = c.loadHMACKey()
+	require.NoError(tb, err)
+	return &redaction{masker: m}
+}
+
 func TestSecretNames(t *testing.T) {
-	m := newMasker([]string{"Tax-Number", "  ", "card-pin"})
+	m := redactionOf(t, func(c *RedactConfig) { c.Keys = []string{"Tax-Number", "  ", "card-pin"} })
 	for _, name := range append(slices.Concat(secretNames, wholeNames), "tax_number", "customerTaxNumber", "CARD_PIN", "visa.card.pin4") {
-		assert.True(t, m.secret(name), "%q is not masked", name)
+		assert.True(t, m.names.secret(name), "%q is not masked", name)
 		assert.Equal(t, `{"`+name+`": "***"}`, m.json(`{"`+name+`": "hush"}`))
 		assert.Equal(t, name+"=***&x=1", m.query(name+"=hush&x=1"))
 	}
 	for _, name := range append(plainNames, "card.pint") {
-		assert.False(t, m.secret(name), "%q is masked", name)
+		assert.False(t, m.names.secret(name), "%q is masked", name)
 	}
-	assert.False(t, newMasker(nil).secret("card.pin"), "not by default")
+	assert.False(t, redactionOf(t, nil).names.secret("card.pin"), "not by default")
 }
 
 func TestMaskedJSON(t *testing.T) {
-	m := newMasker(nil)
+	m := redactionOf(t, nil)
 	deep := strings.Repeat(`{"a":[`, 30) + `{"token":"hush"}` + strings.Repeat(`]}`, 30)
 	for _, tt := range []struct{ name, text, want string }{
 		{"string", `{"token":"hush"}`, `{"token":"***"}`},
@@ -73,7 +90,8 @@ func TestMaskedJSON(t *testing.T) {
 		{"quotes and brackets in the secret", `{"token":"hu\"}],\\","a":"}{"}`, `{"token":"***","a":"}{"}`},
 		{"escaped name", `{"to\u006ben":"hush","pass\u0057ord":"hush"}`, `{"to\u006ben":"***","pass\u0057ord":"***"}`},
 		{"twice the same name", `{"token":"hush","token":"hush"}`, `{"token":"***","token":"***"}`},
-		{"a value that looks like a member", `{"a":"\"token\":\"plain\"","b":"token"}`, `{"a":"\"token\":\"plain\"","b":"token"}`},
+		{"a value that looks like a member", `{"a":"\"token\":\"hush\"","b":"token"}`, `{"a":"\"token\":\"***\"","b":"token"}`},
+		{"JSON within", `{"a":"{\"pwd\": \"hush\", \"n\": 1.0}"}`, `{"a":"{\"pwd\": \"***\", \"n\": 1.0}"}`},
 		{"no object", `"token"`, `"token"`},
 		{"empty", ``, ``},
 	} {
@@ -89,28 +107,29 @@ func TestMaskedJSON(t *testing.T) {
 }
 
 func TestMaskedQuery(t *testing.T) {
-	m := newMasker(nil)
+	m := redactionOf(t, nil)
 	for in, want := range map[string]string{
-		"":                             "",
-		"a=1&b=2":                      "a=1&b=2",
-		"token=hush":                   "token=***",
-		"a=1&token=hush&b=%20+%zz":     "a=1&token=***&b=%20+%zz",
-		"a=1;token=hush;b":             "a=1;token=***;b",
-		"token=hush&&token=hush&":      "token=***&&token=***&",
-		"token=a=b=c&x":                "token=***&x",
-		"a=1#token=hush&b=2":           "a=1#token=***&b=2",
-		"token=hush#hush&b=2":          "token=***&b=2",
-		"token=hush#hush":              "token=***",
-		"a=1#/done?sid=hush":           "a=1#/done?sid=***",
-		"TOKEN=hush":                   "TOKEN=***",
-		"user%5Bpassword%5D=hush":      "user%5Bpassword%5D=***",
-		"tok%65n=hush":                 "tok%65n=***",
-		"access+token=hush":            "access+token=***",
-		"%zztoken=hush":                "%zztoken=***",
-		"token":                        "token",
-		"token=":                       "token=",
-		"q=token%3Dplain":              "q=token%3Dplain",
-		"page=2&csrfmiddlewaretoken=x": "page=2&csrfmiddlewaretoken=***",
+		"":                               "",
+		"a=1&b=2":                        "a=1&b=2",
+		"token=hush":                     "token=***",
+		"a=1&token=hush&b=%20+%zz":       "a=1&token=***&b=%20+%zz",
+		"a=1;token=hush;b":               "a=1;token=***;b",
+		"token=hush&&token=hush&":        "token=***&&token=***&",
+		"token=a=b=c&x":                  "token=***&x",
+		"a=1#token=hush&b=2":             "a=1#token=***&b=2",
+		"token=hush#hush&b=2":            "token=***&b=2",
+		"token=hush#hush":                "token=***",
+		"a=1#/done?sid=hush":             "a=1#/done?sid=***",
+		"TOKEN=hush":                     "TOKEN=***",
+		"user%5Bpassword%5D=hush":        "user%5Bpassword%5D=***",
+		"tok%65n=hush":                   "tok%65n=***",
+		"access+token=hush":              "access+token=***",
+		"%zztoken=hush":                  "%zztoken=***",
+		"token":                          "token",
+		"token=":                         "token=",
+		"q=token%3Dhush":                 "q=token%3D***",
+		"next=%2Fa%3Fsid%3Dhush%26b%3D1": "next=%2Fa%3Fsid%3D***%26b%3D1",
+		"page=2&csrfmiddlewaretoken=x":   "page=2&csrfmiddlewaretoken=***",
 	} {
 		assert.Equal(t, want, m.query(in))
 		assert.Equal(t, want, m.query(want), "masking twice changes nothing")
@@ -202,8 +221,8 @@ func TestSecretsInAURL(t *testing.T) {
 		"/a//u:p@x":                              "/a//u:p@x",
 		"https://u:@h/password/x=1":              "https://u:@h/password/x=1",
 	} {
-		assert.Equal(t, want, e.mask.url(in))
-		assert.Equal(t, want, e.mask.url(want), "masking twice changes nothing")
+		assert.Equal(t, want, redactionOf(t, nil).url(in))
+		assert.Equal(t, want, redactionOf(t, nil).url(want), "masking twice changes nothing")
 	}
 	cors := &activity.Event{Kind: activity.KindCORS, URL: "https://u:hush@shop.example.org/x?token=hush#token=hush", Origin: "https://u:hush@h", Datetime: testNow.UnixNano()}
 	got := one(t, e, logsOf(cors, &activitylogs.Inputs{}))

@@ -35,6 +35,7 @@ type TelemetryBuilder struct {
 	EnrichFilteredDryRun    metric.Int64Counter
 	EnrichForeign           metric.Int64Counter
 	EnrichKeyRefreshes      metric.Int64Counter
+	EnrichRedacted          metric.Int64Counter
 	EnrichRejected          metric.Int64Counter
 	EnrichTokenFailures     metric.Int64Counter
 	EnrichTokens            metric.Int64Counter
@@ -122,6 +123,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_enrich_key_refreshes",
 		metric.WithDescription("Readings of files and URLs that hold keys for tokens. [Alpha]"),
 		metric.WithUnit("{readings}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.EnrichRedacted, err = builder.meter.Int64Counter(
+		"otelcol_enrich_redacted",
+		metric.WithDescription("Secrets masked, removed or replaced by a pseudonym. [Alpha]"),
+		metric.WithUnit("{secrets}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.EnrichRejected, err = builder.meter.Int64Counter(

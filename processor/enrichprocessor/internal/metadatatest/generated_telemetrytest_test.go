@@ -28,6 +28,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.EnrichFilteredDryRun.Add(context.Background(), 1)
 	tb.EnrichForeign.Add(context.Background(), 1)
 	tb.EnrichKeyRefreshes.Add(context.Background(), 1)
+	tb.EnrichRedacted.Add(context.Background(), 1)
 	tb.EnrichRejected.Add(context.Background(), 1)
 	tb.EnrichTokenFailures.Add(context.Background(), 1)
 	tb.EnrichTokens.Add(context.Background(), 1)
@@ -57,6 +58,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualEnrichKeyRefreshes(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualEnrichRedacted(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualEnrichRejected(t, testTel,
