@@ -100,9 +100,8 @@ type redaction struct {
 }
 
 const (
-	masked          = "***"
-	pseudonymPrefix = "hmac-sha256:"
-	pseudonymBytes  = 16 // of the 32: 128 bits do not collide, and fit any column
+	masked         = "***"
+	pseudonymBytes = 16 // of the 32: 128 bits do not collide, and fit any column
 )
 
 // replaced reports whether the text is what an earlier redaction left.
