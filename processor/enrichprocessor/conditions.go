@@ -20,8 +20,7 @@ type condition struct {
 	ottl *ottl.Condition[*ottllog.TransformContext]
 }
 
-// compileConditions parses a list once; key is where it stands in the
-// configuration. Paths may name their context (log.attributes) or leave it out.
+// compileConditions parses a list once; key is its own among the filters. Paths may name their context (log.attributes) or leave it out.
 func compileConditions(key string, list []string) ([]condition, error) {
 	if len(list) == 0 {
 		return nil, nil
@@ -30,7 +29,7 @@ func compileConditions(key string, list []string) ([]condition, error) {
 	quiet := component.TelemetrySettings{Logger: zap.NewNop()}
 	parser, err := ottllog.NewParser(ottlfuncs.StandardConverters[*ottllog.TransformContext](), quiet, ottllog.EnablePathContextNames())
 	if err != nil {
-		return nil, fmt.Errorf("%s: create the parser: %w", key, err)
+		return nil, fmt.Errorf("filter::%s: create the parser: %w", key, err)
 	}
 	parsed := func(_ *ottl.ParserCollection[[]*ottl.Condition[*ottllog.TransformContext]], _ ottl.ConditionsGetter,
 		c []*ottl.Condition[*ottllog.TransformContext],
@@ -40,7 +39,7 @@ func compileConditions(key string, list []string) ([]condition, error) {
 	parsers, err := ottl.NewParserCollection(quiet,
 		ottl.WithParserCollectionContext(ottllog.ContextName, &parser, ottl.WithConditionConverter(parsed)))
 	if err != nil {
-		return nil, fmt.Errorf("%s: create the parser: %w", key, err)
+		return nil, fmt.Errorf("filter::%s: create the parser: %w", key, err)
 	}
 	var wrong problems
 	compiled := make([]condition, 0, len(list))
@@ -48,12 +47,12 @@ func compileConditions(key string, list []string) ([]condition, error) {
 		name := fmt.Sprintf("%s::%d", key, i)
 		c, err := parsers.ParseConditionsWithContext(ottllog.ContextName, ottl.NewConditionsGetter([]string{text}), true)
 		if err != nil {
-			wrong.add(name, err)
+			wrong.add("filter::"+name, err)
 			continue
 		}
 		compiled = append(compiled, condition{newRule(name), c[0]})
 	}
-	return compiled, wrong.join()
+	return compiled, wrong.err()
 }
 
 // judge is the last filter: drop conditions catch what no rule before them did,

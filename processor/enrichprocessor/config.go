@@ -114,7 +114,7 @@ func (c *Config) Validate() error {
 			p.add("tenant::claim", errors.New("only verified tokens give a tenant; add a key to jwt::keys and do not turn jwt::verify off"))
 		}
 	}
-	return p.join()
+	return p.err()
 }
 
 // problems is everything that is wrong with a configuration.
@@ -127,7 +127,14 @@ func (p *problems) add(key string, err error) {
 	}
 }
 
-func (p *problems) join() error { return errors.Join(*p...) }
+// join adds problems that name their keys already.
+func (p *problems) join(err error) {
+	if err != nil {
+		*p = append(*p, err)
+	}
+}
+
+func (p problems) err() error { return errors.Join(p...) }
 
 func (p *problems) oneOf(key, value string, words ...string) {
 	if !slices.Contains(words, value) {

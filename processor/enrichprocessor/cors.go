@@ -23,9 +23,8 @@ type CORSConfig struct {
 func defaultCORS() CORSConfig { return CORSConfig{Derive: true} }
 
 func (c *CORSConfig) validate(p *problems) {
-	if _, err := newOriginList(c.AllowedOrigins); err != nil {
-		*p = append(*p, err)
-	}
+	_, err := newOriginList(c.AllowedOrigins)
+	p.join(err)
 }
 
 // crossing is what the headers of a request say of the page that sent it.
@@ -177,9 +176,7 @@ func (e *enricher) deriveCORS(r *request, s *scope, in *intake, x crossing, by *
 	lr := records.AppendEmpty()
 	activitylogs.Encode(ev, lr)
 	if by = e.judge(r, lr, by); by != nil && !e.dropDerived(r, by) {
-		last := records.Len() - 1
-		at := 0
-		records.RemoveIf(func(plog.LogRecord) bool { at++; return at > last })
+		records.RemoveIf(func(other plog.LogRecord) bool { return other == lr })
 		return
 	}
 	r.receipt.Derive(ev.ID)

@@ -56,11 +56,10 @@ func (c *FilterConfig) validate(p *problems) {
 	p.models("filter::exclude_models", c.ExcludeModels)
 	p.models("filter::exclude_models_extra", c.ExcludeModelsExtra)
 	p.models("filter::include_models", c.IncludeModels)
-	for key, list := range map[string][]string{"drop": c.Drop, "keep": c.Keep} {
-		if _, err := compileConditions(key, list); err != nil {
-			*p = append(*p, fmt.Errorf("filter::%w", err))
-		}
-	}
+	_, err := compileConditions("drop", c.Drop)
+	p.join(err)
+	_, err = compileConditions("keep", c.Keep)
+	p.join(err)
 }
 
 // rule is one reason to drop events.
@@ -104,10 +103,10 @@ func newFilters(cfg *FilterConfig) (*filters, error) {
 		return nil, err
 	}
 	if f.drop, err = compileConditions("drop", cfg.Drop); err != nil {
-		return nil, fmt.Errorf("enrich: filter::%w", err)
+		return nil, fmt.Errorf("enrich: %w", err)
 	}
 	if f.keep, err = compileConditions("keep", cfg.Keep); err != nil {
-		return nil, fmt.Errorf("enrich: filter::%w", err)
+		return nil, fmt.Errorf("enrich: %w", err)
 	}
 	return f, nil
 }

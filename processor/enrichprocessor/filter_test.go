@@ -5,8 +5,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/activitylogs"
 	"github.com/activitylog/otelcol-activitylog/internal/receipt"
 )
 
@@ -14,8 +16,18 @@ import (
 // is noted as filtered and never as refused.
 func passes(tb testing.TB, e *enricher, ev *activity.Event) bool {
 	tb.Helper()
+	return passesWith(tb, e, ev, nil)
+}
+
+func passesWith(tb testing.TB, e *enricher, ev *activity.Event, in *activitylogs.Inputs) bool {
+	tb.Helper()
+	return passesLogs(tb, e, logsOf(ev, in))
+}
+
+func passesLogs(tb testing.TB, e *enricher, ld plog.Logs) bool {
+	tb.Helper()
 	ctx, rec := receipt.NewContext(tb.Context())
-	out, err := e.process(ctx, logsOf(ev, nil))
+	out, err := e.process(ctx, ld)
 	rejected, filtered := rec.Processed()
 	assert.Empty(tb, rejected)
 	if out.LogRecordCount() == 1 {
@@ -26,6 +38,10 @@ func passes(tb testing.TB, e *enricher, ev *activity.Event) bool {
 	require.Error(tb, err, "nothing is left to pass on")
 	assert.Equal(tb, 1, filtered)
 	return false
+}
+
+func inputs(before, after string) *activitylogs.Inputs {
+	return &activitylogs.Inputs{Before: before, After: after}
 }
 
 func TestURLFilters(t *testing.T) {

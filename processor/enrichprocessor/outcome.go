@@ -86,7 +86,7 @@ func severityOf(ev *activity.Event) int64 {
 
 func actorTypeOf(ev *activity.Event) string {
 	switch {
-	case ev.UserID != "" || ev.Username != "":
+	case ev.UserID != "" || ev.Username != "" && !failedLogin(ev):
 		return activity.ActorUser
 	case ev.Kind == activity.KindSystem:
 		return activity.ActorSystem

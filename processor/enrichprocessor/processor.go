@@ -227,7 +227,9 @@ func (e *enricher) record(r *request, scope *scope, lr plog.LogRecord) bool {
 	e.ids.correlate(&in)
 	e.clientAddress(&in)
 	e.agent(&in)
+	tried := in.triedName()
 	verdict := e.actor(r, &in)
+	ev.Username = cmp.Or(tried, ev.Username)
 	if !e.tenant(r, &in, verdict) {
 		return false
 	}

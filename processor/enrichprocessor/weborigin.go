@@ -140,7 +140,7 @@ func newOriginList(entries []string) (*originList, error) {
 			wrong.add(fmt.Sprintf("cors::allowed_origins::%d", i), fmt.Errorf("%q: %w", entry, errOriginEntry))
 		}
 	}
-	return l, wrong.join()
+	return l, wrong.err()
 }
 
 var errOriginEntry = errors.New("is no origin; write https://app.example.com, https://*.example.com, null or *, without a path")
