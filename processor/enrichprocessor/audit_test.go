@@ -86,6 +86,7 @@ func TestDryRunCountsAndKeeps(t *testing.T) {
 	tt := componenttest.NewTelemetry()
 	t.Cleanup(func() { require.NoError(t, tt.Shutdown(context.Background())) })
 	cfg := createDefaultConfig().(*Config)
+	cfg.GeoIP.DataDir = t.TempDir()
 	cfg.Filter.DryRun, cfg.Filter.SkipUnchanged = true, true
 	cfg.Filter.WatchKinds = []string{"request", "crud", "cors"}
 	cfg.Filter.Drop = []string{`attributes["http.response.status_code"] == 204`}
@@ -93,6 +94,7 @@ func TestDryRunCountsAndKeeps(t *testing.T) {
 	e, err := newEnricher(cfg, metadatatest.NewSettings(tt), func() time.Time { return testNow })
 	require.NoError(t, err)
 	require.NoError(t, e.start(t.Context(), componenttest.NewNopHost()))
+	t.Cleanup(func() { require.NoError(t, e.shutdown(context.Background())) })
 
 	var b activitylogs.Builder
 	add := func(change func(*activity.Event)) {
