@@ -48,3 +48,38 @@ func BenchmarkProcess(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCachedToken is what a token costs each event once it is known: its
+// digest and the judgement of its times. A token of Keycloak's size.
+func BenchmarkCachedToken(b *testing.B) {
+	f := loadFixtures(b)
+	e := f.started(b, func(c *Config) { c.JWT.Keys = f.keys(b) })
+	tok, now := f.Tokens["keycloak-user"].Token, e.now().UnixNano()
+	b.SetBytes(int64(len(tok)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if v := e.tokens.read(tok, now); !v.verified() {
+			b.Fatal(failureWords[v.reason])
+		}
+	}
+}
+
+// BenchmarkNewToken is the verification of a token that was never seen, by
+// algorithm: parsing, claims and signature, without the cache.
+func BenchmarkNewToken(b *testing.B) {
+	f := loadFixtures(b)
+	e := f.started(b, func(c *Config) { c.JWT.Keys = f.keys(b) })
+	for name, tok := range map[string]string{
+		"RS256": "keycloak-user", "ES256": "pyjwt-es256", "EdDSA": "pyjwt-eddsa", "HS256": "simplejwt-custom",
+	} {
+		b.Run(name, func(b *testing.B) {
+			ring, tok := e.tokens.keys.ring.Load(), f.Tokens[tok].Token
+			b.ReportAllocs()
+			for b.Loop() {
+				if v := e.tokens.judge(ring, tok); !v.verified() {
+					b.Fatal(failureWords[v.reason])
+				}
+			}
+		})
+	}
+}

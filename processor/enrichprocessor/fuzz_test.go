@@ -2,6 +2,7 @@ package enrichprocessor
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -39,5 +40,75 @@ func FuzzRecord(f *testing.F) {
 			}
 		}
 		assert.NotEqual(t, activity.AuthVerified, events[0].AuthVerified)
+	})
+}
+
+// FuzzToken reads hostile tokens with and without a key: nothing but a genuine
+// signature is ever verified, and every other verdict has its word.
+func FuzzToken(f *testing.F) {
+	fixed := loadFixtures(f)
+	for _, tok := range fixed.Tokens {
+		f.Add(tok.Token, int64(0))
+	}
+	f.Add(unsigned(`{"alg":"HS256"}`, `{"sub":{"a":[]},"exp":1e400,"act":{"act":{"act":null}}}`, "x"), int64(-1))
+	keyed := fixed.started(f, func(c *Config) { c.JWT.Keys, c.Tenant.Claim = fixed.keys(f), "tenant.id" })
+	open := fixed.started(f, func(*Config) {})
+	genuine := map[string]bool{}
+	for _, tok := range fixed.Tokens {
+		genuine[signedPart(tok.Token)] = true
+	}
+	f.Fuzz(func(t *testing.T, token string, ns int64) {
+		for _, e := range []*enricher{keyed, open} {
+			v := e.tokens.read(token, ns)
+			require.Equal(t, v.state == activity.AuthFailed, v.reason != noFailure)
+			require.Equal(t, v.state == activity.AuthFailed, v.claims == nil)
+			if v.verified() {
+				require.True(t, e == keyed && genuine[signedPart(token)], "a forged token is verified")
+			} else if v.reason != noFailure {
+				require.NotEmpty(t, failureWords[v.reason])
+			}
+		}
+	})
+}
+
+func signedPart(token string) string {
+	if i := strings.LastIndexByte(token, '.'); i >= 0 {
+		return token[:i]
+	}
+	return token
+}
+
+// FuzzClaimPath walks hostile claims by any path of the allowed length.
+func FuzzClaimPath(f *testing.F) {
+	f.Add(`{"realm_access":{"roles":["a",{"b":1},null,2.5]}}`, "realm_access.roles")
+	f.Add(`{"https://x.y/z":{"a.b":{"c":"d"}}}`, "https://x.y/z.a.b.c")
+	f.Add(`{"a":{"a":{"a":{}}},"a.a":{"a":{}}}`, "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a")
+	f.Fuzz(func(t *testing.T, text, path string) {
+		var raw map[string]any
+		if json.Unmarshal([]byte(text), &raw) != nil || checkPath(path) != nil {
+			return
+		}
+		got := claimAt(raw, path)
+		if direct, ok := raw[path]; ok {
+			require.Equal(t, direct, got)
+		}
+		require.True(t, json.Valid([]byte(jsonList(texts(got)))))
+	})
+}
+
+// FuzzKeySet reads hostile key sets: what comes out can only verify, with the
+// algorithms of its own kind.
+func FuzzKeySet(f *testing.F) {
+	f.Add(string(loadFixtures(f).JWKS))
+	f.Add(`{"keys":[{"kty":"oct","k":"AA"},{"kty":"EC","crv":"P-256","x":"","y":""},null,7]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		keys, err := parseKeySet([]byte(text), nil)
+		require.Equal(t, err != nil, len(keys) == 0)
+		for i := range keys {
+			require.NoError(t, keys[i].check())
+			for _, a := range keys[i].algorithms {
+				require.False(t, strings.HasPrefix(a, "HS"), "a public key is a secret")
+			}
+		}
 	})
 }

@@ -20,7 +20,7 @@ import (
 // key ids costs the issuer no more. The first askedAtOnce go without a pause.
 const (
 	askedEvery  = 30 * time.Second
-	askedAtOnce = 2
+	askedAtOnce = 5
 )
 
 // The outcomes of reading a key again, as they are counted.
@@ -240,6 +240,10 @@ func (s *keyStore) keep(ctx context.Context, src *source) {
 			if err := s.publish(); err != nil {
 				s.logger.Error("Cannot use the keys that were read.", zap.Error(err))
 			}
+		}
+		select {
+		case <-src.entry.wanted: // by a token that had met the keys of before
+		default:
 		}
 		timer.Reset(src.pause(outcome != refreshFailed))
 	}
