@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,8 +21,9 @@ import (
 // token or a session in one.
 func DefaultHeaders() []string {
 	return []string{
-		"authorization", "user-agent", "origin", "x-frontend-url", "traceparent", "x-request-id", "x-correlation-id",
+		"authorization", "user-agent", "traceparent", "x-request-id", "x-correlation-id",
 		"x-forwarded-for", "forwarded", "x-real-ip",
+		"host", "origin", "x-frontend-url", "access-control-request-method", "sec-fetch-site",
 		"sec-ch-ua", "sec-ch-ua-platform", "sec-ch-ua-platform-version", "sec-ch-ua-mobile", "sec-ch-ua-model",
 	}
 }
@@ -33,7 +35,7 @@ func DefaultHeaders() []string {
 func (s *Sender) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		sc := &scope{peer: r.RemoteAddr, headers: pick(s.opts.Headers, r.Header)}
+		sc := &scope{peer: r.RemoteAddr, headers: pick(s.opts.Headers, r)}
 		e := Event{Datetime: began, Kind: KindRequest, Method: r.Method, URL: r.URL.Path, QueryString: r.URL.RawQuery}
 		ctx := withScope(r.Context(), sc)
 		r = r.WithContext(ctx)
@@ -59,12 +61,14 @@ func (s *Sender) Middleware(next http.Handler) http.Handler {
 	})
 }
 
-// pick copies the headers of the list that a request has.
-func pick(list []string, from map[string][]string) map[string][]string {
+// pick gives the headers of the list that a request has.
+func pick(list []string, r *http.Request) map[string][]string {
 	out := make(map[string][]string, len(list))
 	for _, name := range list {
-		if values := http.Header(from).Values(name); len(values) > 0 {
-			out[name] = values
+		if values := r.Header.Values(name); len(values) > 0 {
+			out[name] = slices.Clone(values) // handlers may change theirs
+		} else if name == "host" && r.Host != "" { // net/http keeps it apart
+			out[name] = []string{r.Host}
 		}
 	}
 	return out

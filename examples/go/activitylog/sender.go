@@ -56,7 +56,7 @@ type Stats struct {
 	Rejected   int64 // refused by the collector for good; in rejected.jsonl while there is room
 	Dropped    int64 // lost: no room in memory or on disk, not JSON, or recorded after Close
 	Damaged    int64 // lost: lines of the spool that a crash had cut
-	Waiting    int64 // in memory
+	Waiting    int64 // in memory only: what a crash of this process would lose
 	SpoolBytes int64 // on disk
 }
 
@@ -74,7 +74,8 @@ type Sender struct {
 
 	mu      sync.Mutex
 	pending []record
-	bytes   int64
+	taken   int   // of which the background goroutine is taking care
+	bytes   int64 // of pending
 	closed  bool
 
 	full    chan struct{}   // a batch waits
@@ -216,7 +217,7 @@ func (s *Sender) enqueue(r record) {
 // Stats gives the counts of this moment.
 func (s *Sender) Stats() Stats {
 	s.mu.Lock()
-	waiting := int64(len(s.pending))
+	waiting := int64(len(s.pending) + s.taken)
 	s.mu.Unlock()
 	return Stats{
 		Recorded: s.stats.recorded.Load(), Sent: s.stats.sent.Load(), Duplicates: s.stats.duplicates.Load(),
@@ -307,13 +308,16 @@ func (s *Sender) take() []record {
 	batch := slices.Clone(s.pending[:n])
 	s.pending = slices.Delete(s.pending, 0, n)
 	s.bytes -= int64(size)
+	s.taken = n
 	return batch
 }
 
-// putBack keeps in memory what could not be written to disk either.
-func (s *Sender) putBack(batch []record) {
+// release ends what take began; a batch that could not even be written to disk
+// goes back to where it was.
+func (s *Sender) release(batch []record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.taken = 0
 	s.pending = slices.Concat(batch, s.pending)
 	for i := range batch {
 		s.bytes += int64(batch[i].size())
@@ -335,11 +339,12 @@ func (s *Sender) forward() error {
 		full, err := s.spool.append(batch)
 		s.stats.spoolBytes.Store(s.spool.bytes)
 		if err != nil {
-			s.putBack(batch)
+			s.release(batch)
 			s.opts.Logger.Error("activitylog: events cannot be written to the spool", "error", err)
 			return err
 		}
 		s.stats.dropped.Add(int64(len(full)))
+		s.release(nil)
 	}
 	return nil
 }
