@@ -56,7 +56,7 @@ func (c *spans) read(span ptrace.Span, r *request) reason {
 		if name, ok := strings.CutPrefix(key, activitylogs.KeyHeaderPrefix); ok {
 			r.header(name, v)
 		} else if c.extra[key] {
-			r.rest = append(r.rest, member{key, v})
+			r.keep(key, v)
 		}
 	}
 	switch {
@@ -71,7 +71,18 @@ func (c *spans) read(span ptrace.Span, r *request) reason {
 // header keeps a captured request header. Some SDKs (Python) write the dashes
 // of its name as underscores.
 func (r *request) header(name string, v pcommon.Value) {
-	key := activitylogs.KeyHeaderPrefix + strings.ReplaceAll(strings.ToLower(name), "_", "-")
+	r.keep(activitylogs.KeyHeaderPrefix+strings.ReplaceAll(strings.ToLower(name), "_", "-"), v)
+}
+
+// maxMembers is how many headers and kept attributes a span may bring: as many
+// attributes as an SDK lets it have by default.
+const maxMembers = 128
+
+// keep keeps the first value of a name.
+func (r *request) keep(key string, v pcommon.Value) {
+	if len(r.rest) == maxMembers {
+		return
+	}
 	for i := range r.rest {
 		if r.rest[i].key == key {
 			return
@@ -102,9 +113,22 @@ func (r *request) putText(s slot, text string) {
 	}
 }
 
+// len is how many attributes the record has at most.
+func (r *request) len() int {
+	n := 1 + len(r.rest) // the id
+	for s := slotTenant; s <= lastAttribute; s++ {
+		if r.has(s) {
+			n++
+		}
+	}
+	return n
+}
+
+var eventName = activity.KindRequest.EventName()
+
 // write makes the record.
 func (r *request) write(span ptrace.Span, o *origin, lr plog.LogRecord) {
-	lr.SetEventName(activity.KindRequest.EventName())
+	lr.SetEventName(eventName)
 	lr.SetTraceID(span.TraceID())
 	lr.SetSpanID(span.SpanID())
 	r.times(span, lr)
@@ -117,7 +141,7 @@ func (r *request) write(span ptrace.Span, o *origin, lr plog.LogRecord) {
 	r.forwarded()
 
 	var b xpdata.MapBuilder
-	b.EnsureCapacity(1 + int(lastAttribute) + len(r.rest))
+	b.EnsureCapacity(r.len())
 	if !span.TraceID().IsEmpty() && !span.SpanID().IsEmpty() {
 		id := identity.FromSpan(span.TraceID(), span.SpanID(), o.namespace, o.service, o.instance)
 		b.AppendEmpty(string(semconv.LogRecordUIDKey)).SetStr(id.String())
