@@ -23,10 +23,10 @@ func newRoot() *cobra.Command {
 		Long: `Look after the events that the collector stored.
 
 Exit codes: 0 all is well; 1 something was found (events tampered or unsealed,
-a configuration refused, dead letters left); 2 the command itself failed.`,
+a configuration refused, settings not converted, dead letters left); 2 the command itself failed.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newVerify(), newCleanup(), newReplay(), newConfig(), newMigrate(), newVersion())
+	root.AddCommand(newVerify(), newCleanup(), newReplay(), newConfig(), newMigrate(), newConvertSettings(), newVersion())
 	return root
 }

@@ -286,7 +286,7 @@ func (p *parser) postfix(v any) any {
 			r, known := v.(ref)
 			if known && p.peek().kind == name && len(r)+len(p.peek().text) < maxName {
 				v = r + "." + ref(p.peek().text)
-			} else {
+			} else if _, unknown := v.(Unknown); !unknown {
 				v = Unknown("a method of a value")
 			}
 			if p.peek().kind == name {

@@ -39,6 +39,9 @@ func (m *Module) Get(name string) (item Item, ok bool) {
 	return item, ok
 }
 
+// Set gives a name a value, as an assignment does.
+func (m *Module) Set(name string, item Item) { m.assign(name, item) }
+
 func (m *Module) item(v any, line int) Item { return Item{Value: v, File: m.file, Line: line} }
 
 func (m *Module) assign(name string, item Item) {

@@ -76,6 +76,7 @@ func TestLiterals(t *testing.T) {
 		`A = settings.SECRET`:                                 Unknown("the name settings.SECRET"),
 		`A = "\N{BULLET}"`:                                    Unknown("a string with a character by its name"),
 		`A = Path(__file__).parent / "x"`:                     Unknown("an expression with /"),
+		`A = open("hunter2").read()`:                          Unknown("the call of open"),
 	} {
 		assert.Equal(t, want, value(t, src), src)
 	}
@@ -131,7 +132,7 @@ func TestDoubts(t *testing.T) {
 		"if x: B = 1; A = 2":                       "1: it is set within a condition (if)",
 		"try:\n    import x\nexcept E:\n    A = 1": "4: it is set within a try",
 		"class Base(Configuration):\n  A = 1":      "2: it is set within a class",
-		"A = {}\nif x:\n  A['b'] = 1":              "3: it is set within a condition (if)",
+		"A = {}\nif x:\n  A['b'] = 1":              `3: "b" is set within a condition (if)`,
 		"A = {}\nif x:\n  A.update(b=1)":           "3: it is changed within a condition (if)",
 		"A, B = 1, 2":                              "1: it is set together with others",
 		"A = {}\nA.pop('x')":                       "2: it is changed by .pop()",

@@ -118,7 +118,11 @@ func (p *parser) assignment(at path, block string, within bool) {
 		}
 		return
 	case within:
-		m.doubt(at.root, at.line, "it is set within "+article(block))
+		what := "it"
+		if n := len(at.keys); n > 0 {
+			what = strconv.Quote(at.keys[n-1])
+		}
+		m.doubt(at.root, at.line, what+" is set within "+article(block))
 		return
 	}
 	p.pos++
