@@ -52,7 +52,7 @@ func newDjango(t *testing.T, c *collector, server string) *django {
 
 func (d *django) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
-	cmd.Dir, cmd.Env = filepath.Join(repo, "examples/django/testproject"), d.env
+	cmd.Dir, cmd.Env = filepath.Join(repo, "examples", "django", "testproject"), d.env
 	// A group of its own: a killed master must not leave workers.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd
@@ -196,6 +196,7 @@ func orderEvents(t *testing.T, c *collector, key any, n int) []map[string]any {
 }
 
 func djangoChanges(t *testing.T, c *collector, d *django) {
+	t.Helper()
 	key := d.Get(200, "/create/?number=A1&note=first")["id"]
 	d.Get(200, fmt.Sprintf("/orders/%v/change/?state=paid", key))
 	d.Get(200, fmt.Sprintf("/orders/%v/change-some/", key))
@@ -225,6 +226,7 @@ func djangoChanges(t *testing.T, c *collector, d *django) {
 }
 
 func djangoTransactions(t *testing.T, c *collector, d *django) {
+	t.Helper()
 	first := d.Get(200, "/create/?number=T1")["id"]
 	second := d.Get(200, "/create/?number=T2")["id"]
 	d.Get(500, "/rollback/?number=rolled-back")
@@ -241,6 +243,7 @@ func djangoTransactions(t *testing.T, c *collector, d *django) {
 }
 
 func djangoRequests(t *testing.T, c *collector, d *django) {
+	t.Helper()
 	// By path, so that each is told from what other parts of the test requested.
 	requested := func(path string, n int) []map[string]any {
 		return c.eventually("request", "?ordering=datetime&url="+url.QueryEscape(path), n)
@@ -294,6 +297,7 @@ func djangoRequests(t *testing.T, c *collector, d *django) {
 }
 
 func djangoActors(t *testing.T, c *collector, d *django) {
+	t.Helper()
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
 	browser := &http.Client{Jar: jar}
@@ -348,6 +352,7 @@ func djangoActors(t *testing.T, c *collector, d *django) {
 
 // djangoSecrets: what is secret by its name is not even sent.
 func djangoSecrets(t *testing.T, c *collector, d *django) {
+	t.Helper()
 	key := d.Get(200, "/secrets/")["id"]
 	events := c.eventually("crud", fmt.Sprintf("?content_type=shop.customer&object_id=%v&ordering=datetime", key), 2)
 	assert.JSONEq(t, `{"api_key":["***","***"],"name":["Ada","Ada L."]}`, events[1]["changed_fields"].(string))
