@@ -173,6 +173,8 @@ func TestURL(t *testing.T) {
 	f(map[string]any{"http.target": "/a?b=1#frag"}, "/a", "b=1")
 	f(map[string]any{"http.target": "/a?old=1", "url.query": "new=1"}, "/a", "new=1")
 	f(map[string]any{"http.target": "", "http.url": "/relative"}, "/relative", nil)
+	f(map[string]any{"http.target": "/a", "http.url": "http://x/a?b=1"}, "/a", "b=1") // as ASGI says it
+	f(map[string]any{"http.target": "/a", "http.url": "http://x/other?b=1"}, "/a", nil)
 	f(map[string]any{"http.route": "/orders/{id}"}, nil, nil) // a template is no path
 }
 

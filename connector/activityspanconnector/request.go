@@ -190,21 +190,27 @@ func (r *request) method() {
 	}
 }
 
-// url takes path and query from the older attributes that hold both.
+// url takes path and query from the older attributes that hold both. Some SDKs
+// (ASGI) give the query in http.url alone.
 func (r *request) url() {
 	if r.has(slotPath) {
 		return
 	}
-	target := r.text(slotTarget)
-	if target == "" {
-		target = pathOf(r.text(slotURL))
+	path, query := splitTarget(r.text(slotTarget))
+	if inURL, itsQuery := splitTarget(pathOf(r.text(slotURL))); path == "" || query == "" && inURL == path {
+		path, query = inURL, itsQuery
 	}
-	target, _, _ = strings.Cut(target, "#")
-	path, query, _ := strings.Cut(target, "?")
 	r.putText(slotPath, path)
 	if !r.has(slotQuery) {
 		r.putText(slotQuery, query)
 	}
+}
+
+// splitTarget gives the path and the query of a request target.
+func splitTarget(target string) (path, query string) {
+	target, _, _ = strings.Cut(target, "#")
+	path, query, _ = strings.Cut(target, "?")
+	return path, query
 }
 
 // pathOf gives path and query of an absolute URL, never what stands before them.
