@@ -226,6 +226,7 @@ func TestShippedFilesExist(t *testing.T) {
 	for _, name := range []string{
 		"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "otelcol-config.yaml",
 		"deploy/spooled.yaml", "deploy/postgres.yaml", "deploy/mysql.yaml", "deploy/clickhouse.yaml", "deploy/mongodb.yaml", "deploy/scylla.yaml",
+		"deploy/examples/website.yaml", "deploy/examples/jwt-api.yaml", "deploy/examples/saas.yaml", "examples/go/README.md",
 		"docs/schema/event-v1.json", "docs/compat.md",
 		"deploy/examples/spans.yaml",
 	} {

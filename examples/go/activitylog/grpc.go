@@ -45,13 +45,7 @@ type call struct {
 
 func (s *Sender) newCall(ctx context.Context, method string) (context.Context, *call) {
 	md, _ := metadata.FromIncomingContext(ctx)
-	headers := make(map[string][]string)
-	for _, name := range s.opts.Headers {
-		if values := md.Get(name); len(values) > 0 {
-			headers[name] = values
-		}
-	}
-	sc := &scope{headers: headers}
+	sc := &scope{headers: pick(s.opts.Headers, md.Get)}
 	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
 		sc.peer = p.Addr.String()
 	}

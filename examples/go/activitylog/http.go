@@ -35,8 +35,13 @@ func DefaultHeaders() []string {
 func (s *Sender) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		sc := &scope{peer: r.RemoteAddr, headers: pick(s.opts.Headers, r)}
-		e := Event{Datetime: began, Kind: KindRequest, Method: r.Method, URL: r.URL.Path, QueryString: r.URL.RawQuery}
+		sc := &scope{peer: r.RemoteAddr, headers: pick(s.opts.Headers, func(name string) []string {
+			if name == "host" {
+				return []string{r.Host} // net/http keeps it apart
+			}
+			return r.Header.Values(name)
+		})}
+		e := Event{Datetime: began, Kind: KindRequest, Method: cut(r.Method), URL: cut(r.URL.Path), QueryString: cut(r.URL.RawQuery)}
 		ctx := withScope(r.Context(), sc)
 		r = r.WithContext(ctx)
 		sent, received := watch(w), &counter{ReadCloser: r.Body}
@@ -61,18 +66,33 @@ func (s *Sender) Middleware(next http.Handler) http.Handler {
 	})
 }
 
-// pick gives the headers of the list that a request has.
-func pick(list []string, r *http.Request) map[string][]string {
+// What clients send must not make an event larger than a collector takes (1 MiB
+// of JSON, in which a byte can become six), or a request would go unreported.
+const (
+	maxHeaderBytes = 64 << 10 // of all headers of a request
+	maxTextBytes   = 8 << 10  // of method, path and query; the collector cuts them at 4096 and less
+)
+
+// pick gives the headers of the list that a request has, as far as they fit. One
+// that does not is left out whole: an address list without its end would lie.
+func pick(list []string, get func(name string) []string) map[string][]string {
 	out := make(map[string][]string, len(list))
+	room := maxHeaderBytes
 	for _, name := range list {
-		if values := r.Header.Values(name); len(values) > 0 {
+		values := get(name)
+		n := 0
+		for _, v := range values {
+			n += len(v) + 4
+		}
+		if n > 0 && n <= room {
+			room -= n
 			out[name] = slices.Clone(values) // handlers may change theirs
-		} else if name == "host" && r.Host != "" { // net/http keeps it apart
-			out[name] = []string{r.Host}
 		}
 	}
 	return out
 }
+
+func cut(text string) string { return text[:min(len(text), maxTextBytes)] }
 
 // routeOr gives the route that was set, else that of http.ServeMux, whose
 // pattern is [METHOD ][HOST]/[PATH].

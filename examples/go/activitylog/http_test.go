@@ -3,6 +3,7 @@ package activitylog
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -229,6 +230,29 @@ func TestEventsOfARequest(t *testing.T) {
 	}
 	SetActor(t.Context(), Actor{UserID: "nobody's request"}) // does nothing
 	SetRoute(t.Context(), "/")
+}
+
+// TestLargeRequests: what a client sends cannot keep its request from being
+// reported, or pass off a part of an address list as the whole.
+func TestLargeRequests(t *testing.T) {
+	c := newCollector(t)
+	s := c.sender(t)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.URL.Path, r.URL.RawQuery = "/"+strings.Repeat("<", 1<<20), strings.Repeat("<", 1<<20)
+	r.Header = http.Header{
+		"Authorization": {"Bearer " + strings.Repeat("<", 32<<10)}, "User-Agent": {strings.Repeat("<", 28<<10)},
+		"X-Forwarded-For": {strings.Repeat("9", 64<<10), "203.0.113.5"}, "Origin": {"https://app.example"},
+	}
+	s.Middleware(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
+	e := c.only(t)
+	raw, err := json.Marshal(e)
+	require.NoError(t, err)
+	assert.Less(t, len(raw), 1<<20)
+	assert.Len(t, e["url"], maxTextBytes)
+	headers := e["headers"].(map[string]any)
+	assert.Contains(t, headers, "authorization")
+	assert.Contains(t, headers, "origin")
+	assert.NotContains(t, headers, "x-forwarded-for")
 }
 
 func TestPatterns(t *testing.T) {

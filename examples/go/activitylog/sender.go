@@ -352,13 +352,13 @@ func (s *Sender) forward() error {
 // drain sends what is on disk, oldest first, as long as the collector takes it
 // and nobody waits.
 func (s *Sender) drain() {
-	for !s.spool.empty() && s.ctx.Err() == nil {
+	for !s.spool.empty() && !s.stopping() {
 		batch, damaged, err := s.spool.oldest()
 		if err != nil {
 			s.opts.Logger.Error("activitylog: a file of the spool cannot be read and is put aside as .unreadable", "error", err)
 		}
 		for chunk := range slices.Chunk(batch, s.opts.BatchEvents) {
-			if len(s.deliver(chunk)) > 0 {
+			if len(s.deliver(chunk)) > 0 || s.forward() != nil || s.stopping() {
 				return // the whole file again, later: what the collector has, it knows by its id
 			}
 		}
@@ -369,14 +369,15 @@ func (s *Sender) drain() {
 		}
 		s.stats.damaged.Add(int64(damaged))
 		s.stats.spoolBytes.Store(s.spool.bytes)
-		if err := s.forward(); err != nil {
-			return
-		}
-		select {
-		case <-s.closing:
-			return
-		default:
-		}
+	}
+}
+
+func (s *Sender) stopping() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
 	}
 }
 

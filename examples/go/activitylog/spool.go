@@ -33,7 +33,17 @@ type record struct {
 	headers map[string][]string
 }
 
-func (r *record) size() int { return len(r.body) + 512 } // the headers are shared by the events of a request
+// size is about what a record takes in memory.
+func (r *record) size() int {
+	n := len(r.body) + 256
+	for name, values := range r.headers {
+		n += len(name)
+		for _, v := range values {
+			n += len(v)
+		}
+	}
+	return n
+}
 
 // wire gives the event as the collector takes it.
 func (r *record) wire() []byte {
