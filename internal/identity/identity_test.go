@@ -34,6 +34,18 @@ func TestFromText(t *testing.T) {
 	f("zzzzzzzzzzzzzzzzzzzzzzzzzz", uuid.NewSHA1(uuid.MustParse(Namespace), []byte("zzzzzzzzzzzzzzzzzzzzzzzzzz")).String(), false)
 }
 
+func TestCORS(t *testing.T) {
+	require.Equal(t, CORSNamespace, uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://github.com/activitylog/otelcol-activitylog/id/cors")).String())
+	require.Equal(t, CORSNamespace, corsNamespace.String())
+	request, _ := FromText("018F4C3E-7B00-7000-8000-000000000001")
+	want := uuid.NewSHA1(uuid.MustParse(CORSNamespace), []byte("018f4c3e-7b00-7000-8000-000000000001"))
+	require.Equal(t, want.String(), CORS(request).String())
+	// No text of a client names it, whatever it begins with.
+	text, _ := FromText(request.String() + "\x00")
+	require.NotEqual(t, CORS(request), text)
+	require.NotEqual(t, CORS(request), FromCloudEvent("cors", request.String()))
+}
+
 func TestDerivedIDsDoNotMeet(t *testing.T) {
 	seen := map[activity.ID]bool{}
 	for _, id := range []activity.ID{

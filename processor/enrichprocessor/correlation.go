@@ -42,6 +42,9 @@ func (c *CorrelationConfig) validate(p *problems) {
 	}
 }
 
+// noteRequestID is the reserved member that keeps the request's id.
+const noteRequestID = "_request_id"
+
 // maxRequestID bounds what is kept of a request id, in bytes.
 const maxRequestID = 255
 
@@ -74,8 +77,7 @@ func (c *correlator) correlate(in *intake) {
 	}
 	for _, name := range c.requestIDs {
 		if id := strings.TrimSpace(in.header(name)); id != "" {
-			in.requestID = activity.CutText(activity.CleanText(id), maxRequestID)
-			in.note("_request_id", string(appendString(nil, in.requestID)))
+			in.note(noteRequestID, string(appendString(nil, activity.CutText(activity.CleanText(id), maxRequestID))))
 			break
 		}
 	}

@@ -163,11 +163,18 @@ func (e *enricher) deriveCORS(r *request, s *scope, in *intake, x crossing, by *
 	derive(ev, false)
 	ev.URL, ev.Origin = in.secrets.url(ev.URL), in.secrets.url(ev.Origin)
 	made.note("_derived_from", string(appendString(nil, from.ID.String())))
-	if in.requestID != "" {
-		made.note("_request_id", in.secrets.json(string(appendString(nil, in.requestID))))
+	for _, n := range in.notes { // searched for secrets by now
+		if n.key == noteRequestID {
+			made.note(n.key, n.json)
+		}
 	}
 	ev.ExtraData = extend("", made.notes)
 	r.cut += int64(activity.Normalise(ev, &e.limits))
+	for name := range strings.SplitSeq(from.TruncatedFields, ",") {
+		if f, ok := activity.FieldByName(name); ok && *ev.Text(f) != "" && *ev.Text(f) == *from.Text(f) {
+			markTruncated(ev, f)
+		}
+	}
 
 	if n := len(r.derived); n == 0 || r.derived[n-1].origin != s.origin {
 		r.derived = append(r.derived, derived{s.origin, plog.NewLogRecordSlice()})

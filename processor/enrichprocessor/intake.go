@@ -29,10 +29,9 @@ type intake struct {
 	recordHash    [32]byte
 	hashed        bool
 	secrets       *redaction
-	sessionDone   bool   // the session key is a token's or a cookie's and has its final form
-	unchanged     bool   // before and after are known and equal
-	requestID     string // from a header
-	cut           int    // fields replaced by their digest
+	sessionDone   bool // the session key is a token's or a cookie's and has its final form
+	unchanged     bool // before and after are known and equal
+	cut           int  // fields replaced by their digest
 }
 
 type header struct {

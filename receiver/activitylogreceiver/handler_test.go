@@ -99,6 +99,32 @@ func TestAnswerWithoutAReceipt(t *testing.T) {
 	require.JSONEq(t, "[]", string(got["rejected"]))
 }
 
+// The cors events that enrich makes of requests are in the store and in no
+// answer, unless the client sent an event under that id itself.
+func TestTheAnswerIsAboutTheClientsEvents(t *testing.T) {
+	f := func(accepted string, duplicates, conflicts []activity.ID, sink receipt.Sink) {
+		t.Helper()
+		r := startReceiver(t, noting(t, func(r *receipt.Receipt) {
+			for _, id := range ids("b", "x", "y") {
+				r.Derive(id)
+			}
+			r.Fill(sink)
+		}), nil)
+		status, got := r.answer(t, list("a", "b"))
+		require.Equal(t, 200, status)
+		require.JSONEq(t, accepted, string(got["accepted"]))
+		for key, want := range map[string][]activity.ID{"duplicates": duplicates, "conflicts": conflicts} {
+			text, err := json.Marshal(nonNil(want))
+			require.NoError(t, err)
+			require.JSONEq(t, string(text), string(got[key]))
+		}
+	}
+	f("2", nil, nil, receipt.Sink{Written: 5})
+	f("2", nil, nil, receipt.Sink{Written: 2, Duplicates: ids("x"), Conflicts: ids("y")})
+	f("1", ids("a"), nil, receipt.Sink{Duplicates: ids("x", "a", "y")})
+	f("1", nil, ids("b"), receipt.Sink{Conflicts: ids("b", "x")})
+}
+
 func TestAnswerWhenOnlyDuplicates(t *testing.T) {
 	r := startReceiver(t, noting(t, func(r *receipt.Receipt) { r.Fill(receipt.Sink{Duplicates: ids("a", "b")}) }), nil)
 	status, got := r.answer(t, list("a", "b"))
