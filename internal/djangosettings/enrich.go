@@ -1,7 +1,6 @@
 package djangosettings
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -141,7 +140,7 @@ func (c *converter) filter(y *yamlText) {
 	f := &yamlText{level: y.level + 1}
 	drop := append(c.urls(f), c.models(f)...)
 	if len(drop) > 0 {
-		f.list("drop", drop, "what is not on a list of what to keep")
+		f.list("drop", drop, "what REGISTERED_* does not name")
 	}
 	if s, given := c.get("CRUD_EVENT_NO_CHANGED_FIELDS_SKIP"); c.flag("CRUD_EVENT_NO_CHANGED_FIELDS_SKIP", false) && given {
 		f.line("skip_unchanged:", "true", s.origin())
@@ -167,30 +166,27 @@ func (c *converter) filter(y *yamlText) {
 // list that includes was the whole of what was logged, and exclusions were
 // taken from it.
 func (c *converter) urls(y *yamlText) (drop []string) {
-	only, includes := c.get("REGISTERED_URLS")
-	out, excludes := c.get("UNREGISTERED_URLS")
-	extra, more := c.get("UNREGISTERED_URLS_EXTRA")
-	included, excluded, added := c.patterns(only, includes), c.patterns(out, excludes), c.patterns(extra, more)
-	if list, _ := only.Value.([]any); includes && len(list) > 0 {
-		if len(included) == 0 {
-			c.add(Lost, only, "no expression of it is left, so that requests are not narrowed down to a list")
-		} else {
-			y.list("exclude_urls", []string{"^"}, "nothing but include_urls")
-			y.list("include_urls", included, only.origin())
-			if all := slices.Concat(excluded, added); len(all) > 0 {
-				drop = append(drop, condition("activity.request", "url.path", all, ""))
-				c.add(Differs, only, "the package's manual says that exclusions do not count beside it, and its code lets them count; they do, by filter::drop")
-			}
-			return drop
-		}
-	}
-	if list, ok := out.Value.([]any); excludes && ok && (len(excluded) > 0 || len(list) == 0) {
+	out, given := c.get("UNREGISTERED_URLS")
+	excluded := c.patterns(out, given)
+	if list, ok := out.Value.([]any); given && ok && (len(excluded) > 0 || len(list) == 0) {
 		y.list("exclude_urls", excluded, out.origin())
 	}
-	if len(added) > 0 {
+	extra, given := c.get("UNREGISTERED_URLS_EXTRA")
+	if added := c.patterns(extra, given); len(added) > 0 {
 		y.list("exclude_urls_extra", added, extra.origin())
 	}
-	return nil
+	only, given := c.get("REGISTERED_URLS")
+	included := c.patterns(only, given)
+	list, _ := only.Value.([]any)
+	switch {
+	case len(list) == 0:
+		return nil
+	case len(included) == 0:
+		c.add(Lost, only, "no expression of it is left, so that every request is kept that no exclusion drops")
+		return nil
+	}
+	c.add(Differs, only, "exclusions count beside it, as in the package's code; its manual says that they do not. Write exclude_urls: [] for what the manual says")
+	return []string{condition("activity.request", "url.path", included, "not ")}
 }
 
 // condition is one of the OpenTelemetry Transformation Language: records of that
