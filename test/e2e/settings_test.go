@@ -34,10 +34,17 @@ func convertSettings(t *testing.T, name string) (config, secrets string) {
 }
 
 // TestConvertedSettingsAreTaken holds what every settings file becomes to the
-// collector's own checks.
+// collector's own checks, with the files that the tool asks for.
 func TestConvertedSettingsAreTaken(t *testing.T) {
+	files := map[string]string{
+		"jwt-secret": "secret", "clickhouse-password": "password",
+		"postgres-dsn": "postgres://audit:password@db.example.com:5432/audit", "mongodb-dsn": "mongodb://app:password@mongo.example.com:27017",
+	}
 	for _, name := range []string{"website.py", "jwtapi.py", "saas.py", "legacy.py", "cookiecutter.py", "settings.json"} {
-		config, _ := convertSettings(t, name)
+		config, secrets := convertSettings(t, name)
+		for file, content := range files {
+			require.NoError(t, os.WriteFile(filepath.Join(secrets, file), []byte(content+"\n"), 0o600))
+		}
 		out, code := auditctl(t, "config", "check", config)
 		require.Equal(t, 0, code, "%s: %s", name, out)
 		out, code = runTool(t, "otelcol-activitylog", "validate", "--config", config)
