@@ -50,8 +50,9 @@ dist: $(COLLECTOR) ## Cross-build linux amd64 and arm64 into dist/, with checksu
 test: build $(AUDITLOAD) $(VENV)/.ready ## Run every test on servers it starts and stops (needs gcc, python3, java; see scripts/services)
 	@$(WITH) $(MAKE) --no-print-directory test-unit test-storage e2e test-outage
 
-test-unit: ## Run the unit tests with the race detector
-	CGO_ENABLED=1 $(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v $(DRIVERS) -e /test/e2e -e /test/faults)
+test-unit: ## Run the unit tests with the race detector, one of them on a real geo database where npm can be reached
+	@scripts/services/geoip.sh install || true
+	eval "$$(scripts/services/geoip.sh env)"; CGO_ENABLED=1 $(GO) test -race -timeout 15m $$($(GO) list ./... | grep -v $(DRIVERS) -e /test/e2e -e /test/faults)
 	cd examples/go && CGO_ENABLED=1 $(GO) test -race -timeout 5m ./...
 
 test-storage: build $(AUDITLOAD) ## Run every driver's tests and the conformance suite on real servers, directly and through the binary; prints what ran where

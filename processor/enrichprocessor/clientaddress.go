@@ -187,7 +187,7 @@ func (p *proxies) along(f *forwarding, in *intake, peer hop) (client hop, presen
 				if !ok {
 					return client, true // beyond an unreadable hop nothing is certain
 				}
-				client = hop{addr, node}
+				client = hop{addr, strings.Trim(node, blanks)}
 				if !p.trusts(addr) {
 					return client, true
 				}

@@ -2,6 +2,7 @@ package enrichprocessor
 
 import (
 	"context"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -202,4 +203,36 @@ func TestGeoDatabaseCutInPlace(t *testing.T) {
 	cityNamed(t, path, "Berlin")
 	require.NoError(t, e.geo.city.reload(false))
 	assert.Equal(t, "Berlin", e.cityOf(t))
+}
+
+// The real City database, where scripts/services/geoip.sh could get it: make
+// test-unit says when it could not.
+func TestRealCityDatabase(t *testing.T) {
+	path := os.Getenv("ACTIVITYLOG_TEST_GEOIP_CITY")
+	if path == "" {
+		t.Skip("no real City database: run scripts/services/geoip.sh install and set ACTIVITYLOG_TEST_GEOIP_CITY")
+	}
+	e := started(t, func(c *Config) { c.GeoIP.Path, c.GeoIP.Language = path, "de" })
+	for ip, want := range map[string][2]string{
+		"8.8.8.8": {"US", "USA"}, "81.2.69.142": {"GB", "UK"}, "2001:218::": {"JP", "Japan"}, "89.160.20.128": {"SE", "Schweden"},
+		"192.168.1.1": {}, "198.51.100.7": {},
+	} {
+		got := one(t, e, logsOf(from(ip), nil))
+		assert.Equal(t, want, [2]string{got.CountryCode, got.Country}, ip)
+		assert.Equal(t, want[0] != "", got.Latitude.Valid && got.Longitude.Valid, ip)
+	}
+	r := rand.New(rand.NewPCG(9, 10))
+	located := 0
+	for range 50_000 {
+		p, ok := e.geo.city.lookup(randomAddress(r))
+		if !ok {
+			continue
+		}
+		if p.countryCode != "" {
+			located++
+			require.Len(t, p.countryCode, 2)
+		}
+		require.Equal(t, p.latitude.Valid, p.longitude.Valid)
+	}
+	assert.Greater(t, located, 20_000, "most of the addresses given out have a country")
 }

@@ -16,7 +16,7 @@ const (
 // agent is what a user agent text says.
 type agent struct {
 	browser, os, platform string
-	synthetic             string // bot, test or ""
+	synthetic             *member // nil for people; shared by events, which only read it
 }
 
 // agent fills browser, platform and operating system: what the client says,
@@ -38,8 +38,8 @@ func (e *enricher) agent(in *intake) {
 	fill(&ev.Browser, a.browser)
 	fill(&ev.OperatingSystem, a.os)
 	fill(&ev.Platform, a.platform)
-	if a.synthetic != "" {
-		in.attributeValue(string(semconv.UserAgentSyntheticTypeKey), pcommon.NewValueStr(a.synthetic))
+	if m := a.synthetic; m != nil {
+		in.attributeValue(m.key, m.value)
 	}
 }
 
@@ -51,7 +51,10 @@ func fill(p *string, s string) {
 
 func parseAgent(text string) agent {
 	ua := useragent.Parse(text)
-	a := agent{browser: ua.Name, os: ua.OS, platform: ua.Device, synthetic: synthetic(text, &ua)}
+	a := agent{browser: ua.Name, os: ua.OS, platform: ua.Device}
+	if kind := synthetic(text, &ua); kind != "" {
+		a.synthetic = &member{string(semconv.UserAgentSyntheticTypeKey), pcommon.NewValueStr(kind)}
+	}
 	switch {
 	case a.platform != "":
 	case ua.Mobile:
