@@ -28,8 +28,8 @@ type reported struct {
 	Headers  map[string][]string `json:"headers,omitempty"`
 }
 
-// report posts one request and gives its row.
-func (c *collector) report(peer string, headers map[string][]string) map[string]any {
+// requested posts one request and gives its row.
+func (c *collector) requested(peer string, headers map[string][]string) map[string]any {
 	c.t.Helper()
 	body, err := json.Marshal(reported{Kind: "request", Method: "GET", URL: "/me", Status: 200, Peer: peer, Headers: headers})
 	require.NoError(c.t, err)
@@ -88,7 +88,7 @@ func TestClientAddresses(t *testing.T) {
 		{"a header of 200 KB", "10.0.0.1", headers{"Forwarded": {`for="` + strings.Repeat("x", 200<<10)}}, "10.0.0.1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			assert.Equal(t, tt.want, c.report(tt.peer, tt.headers)["remote_ip"])
+			assert.Equal(t, tt.want, c.requested(tt.peer, tt.headers)["remote_ip"])
 		})
 	}
 	c.Stop()
@@ -107,7 +107,7 @@ func TestGeoAndAnonymise(t *testing.T) {
 		"--config", "yaml:processors::enrich::client_address::anonymize_key: a key of more than sixteen bytes",
 		"--config", "yaml:processors::enrich::keep_headers: [x-forwarded-for]")
 	report := func() map[string]any {
-		return c.report("10.0.0.1", map[string][]string{"x-forwarded-for": {"9.9.9.9, 81.2.69.160"}})
+		return c.requested("10.0.0.1", map[string][]string{"x-forwarded-for": {"9.9.9.9, 81.2.69.160"}})
 	}
 	place := func(row map[string]any) any {
 		geo, _ := row["geo"].(map[string]any)
@@ -183,7 +183,7 @@ func TestBrowsersAndBots(t *testing.T) {
 		{"health check", map[string][]string{"User-Agent": {"kube-probe/1.31"}}, "kube-probe", nil, nil, map[string]any{"user_agent.synthetic.type": "test"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			row := c.report("81.2.69.160", tt.headers)
+			row := c.requested("81.2.69.160", tt.headers)
 			assert.Equal(t, []any{tt.browser, tt.platform, tt.os}, []any{row["browser"], row["platform"], row["operating_system"]})
 			extra, _ := row["extra_data"].(map[string]any)
 			attributes, _ := extra["_attributes"].(map[string]any)
