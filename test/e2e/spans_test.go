@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -33,14 +34,18 @@ const spansConfig = "deploy/examples/spans.yaml"
 // audited nevertheless.
 const callerTrace = "4bf92f3577b34da6a3ce929d0e0e4736"
 
-// call asks a service as a browser behind a proxy would.
-func call(t *testing.T, target string) int {
+// call asks a service as a browser behind a proxy would; headers are name and
+// value in turn.
+func call(t *testing.T, target string, headers ...string) int {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target, http.NoBody)
 	require.NoError(t, err)
 	req.Header.Set("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
 	req.Header.Set("X-Forwarded-For", "203.0.113.5")
 	req.Header.Set("Traceparent", "00-"+callerTrace+"-00f067aa0ba902b7-00")
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	_, _ = io.Copy(io.Discard, resp.Body)
@@ -74,7 +79,7 @@ func flask(t *testing.T, collectorURL string, env ...string) string {
 	cmd.Env = append(os.Environ(),
 		"OTEL_SERVICE_NAME=shop-python", "OTEL_TRACES_SAMPLER=always_on", "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_EXPORTER_OTLP_ENDPOINT="+collectorURL,
 		"OTEL_METRICS_EXPORTER=none", "OTEL_LOGS_EXPORTER=none", "OTEL_BSP_SCHEDULE_DELAY=200", "OTEL_PYTHON_EXCLUDED_URLS=ready",
-		"OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST=x-forwarded-for")
+		"OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST=x-forwarded-for,authorization")
 	cmd.Env = append(cmd.Env, env...)
 	var logs lockedBuffer
 	cmd.Stdout, cmd.Stderr = &logs, &logs
@@ -100,16 +105,22 @@ func flask(t *testing.T, collectorURL string, env ...string) string {
 
 // TestSpansOfPython: a Flask service without a line of code is audited, with the
 // older conventions of HTTP (the default of its SDK) and the stable ones. The
-// answer to its first export is lost, and its retry stores nothing twice.
+// answer to its first export is lost, and its retry stores nothing twice. The
+// captured token names the actor and is stored nowhere.
 func TestSpansOfPython(t *testing.T) {
 	for _, conventions := range []string{"", "http", "http/dup"} {
 		t.Run("conventions="+conventions, func(t *testing.T) {
 			c := newCollector(t, spansConfig)
 			c.env["ACTIVITYLOG_TRUSTED_PROXIES"] = "127.0.0.1"
+			c.env["ACTIVITYLOG_JWT_SECRET"] = "a secret of at least thirty-two bytes"
 			c.Start()
+			token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+				"user_id": 42, "exp": time.Now().Add(time.Hour).Unix(),
+			}).SignedString([]byte(c.env["ACTIVITYLOG_JWT_SECRET"]))
+			require.NoError(t, err)
 			proxy := newAnswerLosingProxy(t, c.OTLPHTTP, 1)
 			base := flask(t, "http://"+proxy.address, "OTEL_SEMCONV_STABILITY_OPT_IN="+conventions)
-			require.Equal(t, 200, call(t, base+"/orders/7?page=2&token=s3cr3t"))
+			require.Equal(t, 200, call(t, base+"/orders/7?page=2&token=s3cr3t", "Authorization", "Bearer "+token))
 			require.Equal(t, 500, call(t, base+"/boom"))
 			require.Eventually(t, func() bool { return proxy.forwarded.Load() >= 2 }, 20*time.Second, 50*time.Millisecond, "the SDK tried again")
 			rows := requests(t, c, 2)
@@ -120,7 +131,10 @@ func TestSpansOfPython(t *testing.T) {
 			assert.Equal(t, "203.0.113.5", order["remote_ip"], "the peer is a trusted proxy")
 			assert.Contains(t, order["query_string"], "page=2&token=")
 			assert.NotContains(t, order["query_string"], "s3cr3t")
-			assert.NotContains(t, fmt.Sprint(order), "x-forwarded-for", "headers are consumed")
+			assert.NotContains(t, fmt.Sprint(order), "forwarded", "headers are consumed")
+			assert.Equal(t, "42", order["user_id"])
+			assert.Equal(t, "verified", order["auth_verified"])
+			assert.NotContains(t, fmt.Sprint(order)+c.logs.String(), token)
 
 			boom := rows["/boom"]
 			assert.EqualValues(t, 500, boom["response_status"])
@@ -140,8 +154,6 @@ func checkOrder(t *testing.T, row map[string]any, service string) {
 	assert.Equal(t, "GET", row["method"])
 	assert.EqualValues(t, 200, row["response_status"])
 	assert.Equal(t, "success", row["outcome"])
-	assert.Equal(t, "not_checked", row["auth_verified"])
-	assert.Equal(t, "anonymous", row["actor_type"])
 	assert.Positive(t, row["response_time_ms"])
 	assert.Equal(t, callerTrace, row["trace_id"])
 	assert.Len(t, row["span_id"], 16)
@@ -188,6 +200,8 @@ func TestSpansOfGo(t *testing.T) {
 			checkOrder(t, row, "shop-go")
 			assert.Equal(t, "/orders/{id}", row["route"])
 			assert.Equal(t, address, row["remote_ip"])
+			assert.Equal(t, "not_checked", row["auth_verified"])
+			assert.Equal(t, "anonymous", row["actor_type"])
 			assert.EqualValues(t, 1, row["response_body_size"])
 			extra := fmt.Sprint(row["extra_data"])
 			assert.Contains(t, extra, "1.2.3")
