@@ -197,7 +197,7 @@ func (c *textScan) lineEnd(from int, quote byte) int {
 // wholeHeader gives the end of what belongs to a value: a private key, the
 // credentials behind their scheme (RFC 9110 section 11.4), all of a cookie.
 func (c *textScan) wholeHeader(name string, from, to int, colon bool) int {
-	if end := c.pemEnd(from); end > 0 {
+	if end := max(c.pemEnd(from), c.hashEnd(from)); end > 0 {
 		return end
 	}
 	lower := strings.ToLower(name)
@@ -278,8 +278,11 @@ func (c *textScan) behindWord(i int) int {
 		if w[1] != '-' || !c.search.has(secretPassword) || !c.p.names.secret(w) {
 			return 0
 		}
-		from, to, _ := c.value(i)
-		if from < to && c.s[from] != '-' {
+		from, to, quoted := c.value(i)
+		if from < to && (c.s[from] != '-' || strings.HasPrefix(c.s[from:], pemBegin)) {
+			if !quoted {
+				to = max(to, c.wholeHeader(w, from, to, false))
+			}
 			return c.replace(from, to, secretPassword)
 		}
 		return 0
@@ -288,9 +291,12 @@ func (c *textScan) behindWord(i int) int {
 		return 0
 	}
 	from := i + 1
-	to := from
-	for to < len(c.s) && credentialByte[c.s[to]] {
+	to := bodyEnd(c.s, from, &credentialByte)
+	for to < len(c.s) && c.s[to] == '=' {
 		to++
+	}
+	if to < len(c.s) && alphanumeric[c.s[to]] {
+		return 0 // name=value
 	}
 	if isCredential(w, strings.TrimRight(c.s[from:to], ".")) {
 		return c.replace(from, to, secretToken)
@@ -298,8 +304,9 @@ func (c *textScan) behindWord(i int) int {
 	return 0
 }
 
-// credentialByte tells the bytes of token68 (RFC 9110 section 11.2).
-var credentialByte = bytesOf("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=")
+// credentialByte tells the bytes of token68 (RFC 9110 section 11.2) before the
+// signs that fill it up.
+var credentialByte = bytesOf("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/")
 
 func isCredential(scheme, text string) bool {
 	switch {

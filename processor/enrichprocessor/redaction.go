@@ -109,8 +109,16 @@ func replaced(s string) bool {
 	if strings.Trim(s, "*") == "" {
 		return true
 	}
-	rest, ok := strings.CutPrefix(s, pseudonymPrefix)
-	return ok && len(rest) == 2*pseudonymBytes && strings.Trim(rest, hexDigits) == ""
+	return pseudonymEnd(s, 0) == len(s)
+}
+
+// pseudonymEnd gives the end of the pseudonym that begins at i; 0 for none.
+func pseudonymEnd(s string, i int) int {
+	end := i + len(pseudonymPrefix) + 2*pseudonymBytes
+	if end > len(s) || !strings.HasPrefix(s[i:], pseudonymPrefix) || strings.Trim(s[i+len(pseudonymPrefix):end], hexDigits) != "" {
+		return 0
+	}
+	return end
 }
 
 // keeps reports whether a secret stays: it is replaced already, or allowed.
@@ -121,7 +129,9 @@ func (p *redaction) keeps(secret string) bool {
 	return slices.ContainsFunc(p.allowed, func(re *regexp.Regexp) bool { return re.MatchString(secret) })
 }
 
-// appendSecret writes what takes the place of a secret, and counts it.
+// appendSecret writes what takes the place of a secret, and counts it. Within a
+// text that is the mask where secrets are removed: nothing in its place would
+// make what follows the value of its name.
 func (p *redaction) appendSecret(dst []byte, secret string, k secretKind) []byte {
 	return p.appendAction(dst, p.action, secret, k)
 }
@@ -129,8 +139,6 @@ func (p *redaction) appendSecret(dst []byte, secret string, k secretKind) []byte
 func (p *redaction) appendAction(dst []byte, action, secret string, k secretKind) []byte {
 	p.found[k]++
 	switch action {
-	case actionRemove:
-		return dst
 	case actionHMAC:
 		if p.mac == nil {
 			p.mac = hmac.New(sha256.New, p.key)

@@ -88,10 +88,12 @@ func (w *jsonRewrite) str(i int) int {
 	value := w.text[start:stop]
 	switch {
 	case value == "null" || w.p.keeps(memberText(value)):
+		w.search(i, end)
 	case w.p.action == actionRemove:
 		w.p.found[secretName]++
 		return w.remove(i, stop)
 	default:
+		w.search(i, end)
 		w.upTo(start)
 		if pair {
 			w.pair(value)

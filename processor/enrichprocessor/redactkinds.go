@@ -1,6 +1,7 @@
 package enrichprocessor
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -20,7 +21,7 @@ var (
 	bodyDots  = bytesOf("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
 	bodyUpper = bytesOf("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 	bodyHex   = bytesOf("0123456789abcdef")
-	bodyToken = bytesOf("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.~+/=%")
+	bodyToken = bytesOf("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.~+/=")
 )
 
 // keyForm is the form that a provider gives its keys.
@@ -66,7 +67,7 @@ var keyForms = formsByFirst([]keyForm{
 	{"NRAK-", &bodyUpper, 27, false, secretAPIKey}, {"pscale_", &bodyURL, 32, false, secretAPIKey}, {"AGE-SECRET-KEY-1", &bodyUpper, 50, false, secretAPIKey},
 	{"SK", &bodyHex, 32, true, secretAPIKey}, // Twilio
 	// Credentials whose space is encoded.
-	{"Bearer+", &bodyToken, 16, false, secretToken}, {"Bearer%20", &bodyToken, 16, false, secretToken},
+	{"Bearer+", &bodyToken, 16, false, secretToken},
 })
 
 func formsByFirst(forms []keyForm) (byFirst [256][]keyForm) {
@@ -171,24 +172,30 @@ func (c *textScan) passwordHash(i int) int {
 	if !c.search.has(secretPassword) {
 		return 0
 	}
-	from := -1
-	for _, form := range cryptForms {
-		if strings.HasPrefix(c.s[i:], form) {
-			from = i
-		}
+	if end := c.hashEnd(i); end > 0 {
+		return c.replace(i, end, secretPassword)
 	}
-	if c.end == i && c.begin >= c.kept {
-		for _, form := range djangoForms {
-			if c.s[c.begin:c.end] == form {
-				from = c.begin
-			}
-		}
-	}
-	if from < 0 {
+	if c.end != i || c.begin < c.kept || !slices.Contains(djangoForms[:], c.s[c.begin:i]) {
 		return 0
 	}
 	if end := bodyEnd(c.s, i, &hashByte); end-i >= shortestHash {
-		return c.replace(from, end, secretPassword)
+		return c.replace(c.begin, end, secretPassword)
+	}
+	return 0
+}
+
+// hashEnd gives the end of the password in crypt(3)'s form that begins at i; 0
+// for none.
+func (c *textScan) hashEnd(i int) int {
+	if c.s[i] != '$' {
+		return 0
+	}
+	for _, form := range cryptForms {
+		if strings.HasPrefix(c.s[i:], form) {
+			if end := bodyEnd(c.s, i, &hashByte); end-i >= shortestHash {
+				return end
+			}
+		}
 	}
 	return 0
 }

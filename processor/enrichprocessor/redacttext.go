@@ -1,6 +1,7 @@
 package enrichprocessor
 
 import (
+	"net/url"
 	"strings"
 )
 
@@ -18,6 +19,7 @@ const (
 	maxAuthority = 1024 // of a URL
 	maxElement   = 4096 // of the text of an XML element
 	maxListed    = 4096 // of a list or a map behind a name
+	maxLayers    = 2    // of percent-encoding
 )
 
 // textScan finds secrets in one pass over a text, without a regular expression:
@@ -27,6 +29,7 @@ type textScan struct {
 	p      *redaction
 	s      string
 	search kindSet
+	layers int // of percent-encoding around the text
 	out    []byte
 	kept   int // s before it is in out
 
@@ -36,7 +39,7 @@ type textScan struct {
 }
 
 // wordByte tells the bytes of a word: those of names, keys, tokens and numbers.
-var wordByte = bytesOf("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.%+~")
+var wordByte = bytesOf("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.+~")
 
 func bytesOf(chars string) (set [256]bool) {
 	for i := range len(chars) {
@@ -64,8 +67,9 @@ func (c *textScan) run() string {
 			break
 		}
 		if next := c.sign(i); next > i {
-			i = next
-			c.begin, c.end = i, i
+			if i = next; c.kept == i {
+				c.begin, c.end = i, i
+			}
 			continue
 		}
 		i++
@@ -81,6 +85,9 @@ func (c *textScan) run() string {
 func (c *textScan) replace(from, to int, k secretKind) int {
 	if from >= to || c.p.keeps(c.s[from:to]) {
 		return to
+	}
+	if end := pseudonymEnd(c.s, from); end >= to {
+		return end
 	}
 	if c.out == nil {
 		c.out = make([]byte, 0, len(c.s)+len(pseudonymPrefix)+2*pseudonymBytes)
@@ -179,6 +186,8 @@ func (c *textScan) sign(i int) int {
 		return c.behindWord(i)
 	case '$':
 		return c.passwordHash(i)
+	case '%':
+		return c.encoded(i)
 	case '/':
 		return c.slashed(i)
 	case '@':
@@ -234,3 +243,41 @@ func (c *textScan) email(i int) int {
 	}
 	return c.replace(c.begin, to, secretEmail)
 }
+
+// encoded looks into a percent-encoded piece of text, which becomes a word when
+// there is no secret in it: the name in tok%65n=x.
+func (c *textScan) encoded(i int) int {
+	if i+2 >= len(c.s) || !isHex(c.s[i+1]) || !isHex(c.s[i+2]) || c.layers == maxLayers {
+		return 0
+	}
+	from, to := i, i
+	for from > max(c.kept, i-maxAuthority) && !endsPiece[c.s[from-1]] {
+		from--
+	}
+	for to < len(c.s) && !endsPiece[c.s[to]] {
+		to++
+	}
+	meant, err := url.PathUnescape(c.s[from:to])
+	if err != nil {
+		return 0
+	}
+	for _, text := range [...]string{meant, strings.ReplaceAll(meant, "+", " ")} {
+		inner := textScan{p: c.p, s: text, search: c.search &^ parametersApart, layers: c.layers + 1}
+		if safe := inner.run(); safe != text {
+			escape := escapeQuery
+			if strings.IndexByte(c.s[from:to], '/') >= 0 {
+				escape = escapePath
+			}
+			c.out = append(append(c.out, c.s[c.kept:from]...), escape(safe)...)
+			c.kept = to
+			return to
+		}
+	}
+	c.begin, c.end = from, to
+	return to
+}
+
+// endsPiece tells the bytes that are encoded within a parameter.
+var endsPiece = bytesOf(" \t\r\n\"'`<>&?=;,#\\")
+
+func isHex(c byte) bool { return c-'0' < 10 || (c|0x20)-'a' < 6 }

@@ -122,7 +122,9 @@ func (p *redaction) encoded(text string, unescape func(string) (string, error), 
 // escapeQuery and escapePath leave the signs that are a mask readable.
 func escapeQuery(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "%2A", "*") }
 
-func escapePath(s string) string { return (&url.URL{Path: s}).EscapedPath() }
+func escapePath(s string) string {
+	return strings.ReplaceAll((&url.URL{Path: s}).EscapedPath(), "%2A", "*")
+}
 
 // indexAny gives where the first of the bytes stands at or behind from, or the
 // length of s.
