@@ -149,7 +149,7 @@ func (c *textScan) wordEnd(from int) int {
 		case ' ', '\t', '\r', '\n', '<':
 			return trimmedEnd(s, from, i)
 		case '"', '\'', '`':
-			if i+1 == len(s) || !alphanumeric[s[i+1]] {
+			if i == from || i+1 == len(s) || !alphanumeric[s[i-1]] || !alphanumeric[s[i+1]] {
 				return trimmedEnd(s, from, i)
 			}
 		case '\\':
