@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
@@ -83,6 +84,18 @@ func createDefaultConfig() component.Config {
 		Time:          TimeConfig{MaxFuture: 5 * time.Minute, MaxAge: tenYears},
 		Limits:        LimitsConfig(activity.DefaultLimits()),
 	}
+}
+
+// Unmarshal reads the configuration. A key that is null, as an environment
+// variable that is set and empty makes it, keeps its default: decoding alone
+// would set it to zero.
+func (c *Config) Unmarshal(conf *confmap.Conf) error {
+	for _, key := range conf.AllKeys() {
+		if conf.Get(key) == nil {
+			conf.Delete(key)
+		}
+	}
+	return conf.Unmarshal(c)
 }
 
 // Validate joins every problem and names the key.

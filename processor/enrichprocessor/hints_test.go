@@ -220,8 +220,10 @@ func BenchmarkAgent(b *testing.B) {
 	for name, headers := range map[string][]header{
 		"user agent": nil,
 		"hints": {
-			{"accept", str("*/*")}, {"sec-ch-ua", str(`"Not A;Brand";v="99", "Chromium";v="120", "Google Chrome";v="120"`)},
-			{"sec-ch-ua-platform", str(`"Windows"`)}, {"sec-ch-ua-mobile", str("?0")},
+			{"accept", str("*/*")},
+			{"sec-ch-ua", str(`"Not A;Brand";v="99", "Chromium";v="120", "Google Chrome";v="120"`)},
+			{"sec-ch-ua-platform", str(`"Windows"`)},
+			{"sec-ch-ua-mobile", str("?0")},
 		},
 	} {
 		b.Run(name, func(b *testing.B) {

@@ -107,7 +107,7 @@ func TestTokenIsPrivate(t *testing.T) {
 // as one that is not set.
 func TestEmptyVariablesMeanDefaults(t *testing.T) {
 	c := newCollector(t, "otelcol-config.yaml")
-	for _, name := range []string{"ACTIVITYLOG_API_TOKEN", "ACTIVITYLOG_JWT_SECRET", "ACTIVITYLOG_TRUSTED_PROXIES", "ACTIVITYLOG_GEOIP_PATH"} {
+	for _, name := range []string{"ACTIVITYLOG_API_TOKEN", "ACTIVITYLOG_JWT_SECRET", "ACTIVITYLOG_TRUSTED_PROXIES", "ACTIVITYLOG_GEOIP_PATH", "ACTIVITYLOG_GEOIP_ASN_PATH"} {
 		c.env[name] = ""
 	}
 	c.Start()
