@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/golang-jwt/jwt/v5"
 	"go.uber.org/zap"
@@ -71,7 +72,7 @@ func (v *verdict) verified() bool { return v != nil && v.state == activity.AuthV
 // failed has the verdict of each failure.
 var failed = func() (list [failures]*verdict) {
 	for i := range list {
-		list[i] = &verdict{state: activity.AuthFailed, reason: failure(i)} //nolint:gosec // a dozen
+		list[i] = &verdict{state: activity.AuthFailed, reason: failure(i)}
 	}
 	return list
 }()
@@ -156,7 +157,7 @@ func (t *tokenReader) verdict(token string) *verdict {
 		return failed[failOversized]
 	}
 	ring := t.keys.ring.Load()
-	sum := sha256.Sum256([]byte(token))
+	sum := sha256.Sum256(unsafe.Slice(unsafe.StringData(token), len(token))) //nolint:gosec // read only, and not copied for each event
 	if v, ok := ring.accepted.Get(sum); ok {
 		return v
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -219,8 +220,9 @@ func TestFilesAreReloadedUnderLoad(t *testing.T) {
 				load.Go(func() {
 					for ctx.Err() == nil {
 						for _, tok := range []string{old, young} {
-							_, err := e.process(context.Background(), logsOf(request1(), authorization("Bearer "+tok)))
-							assert.NoError(t, err)
+							if _, err := e.process(context.Background(), logsOf(request1(), authorization("Bearer "+tok))); err != nil {
+								t.Error(err)
+							}
 						}
 						time.Sleep(time.Millisecond)
 					}
@@ -251,20 +253,21 @@ func TestKeySetIsRotatedUnderLoad(t *testing.T) {
 	var issued atomic.Int64
 	tokens := make([]string, len(pairs))
 	for n, pair := range pairs {
-		tokens[n] = withKid(t, fmt.Sprint(n), pair)
+		tokens[n] = withKid(t, strconv.Itoa(n), pair)
 	}
 	for range 4 {
 		load.Go(func() {
 			for n := int64(0); ctx.Err() == nil; n++ {
 				ld := logsOf(request1(), authorization("Bearer "+tokens[n%(issued.Load()+1)]))
-				_, err := e.process(context.Background(), ld)
-				assert.NoError(t, err)
+				if _, err := e.process(context.Background(), ld); err != nil {
+					t.Error(err)
+				}
 				time.Sleep(100 * time.Microsecond)
 			}
 		})
 	}
 	for n := 1; n < len(pairs); n++ {
-		i.answer.Store(serve(keySet(jwkOf(fmt.Sprint(n-1), pairs[n-1]), jwkOf(fmt.Sprint(n), pairs[n]))))
+		i.answer.Store(serve(keySet(jwkOf(strconv.Itoa(n-1), pairs[n-1]), jwkOf(strconv.Itoa(n), pairs[n]))))
 		issued.Store(int64(n))
 		eventually(t, e, tokens[n], "")
 	}
