@@ -220,6 +220,27 @@ func TestPoison(t *testing.T) {
 	}
 }
 
+// TestPoisonInAnOutage: while halves are sent, the collector goes away.
+func TestPoisonInAnOutage(t *testing.T) {
+	c := newCollector(t)
+	calls := 0
+	c.say(func(w http.ResponseWriter, events []map[string]any) bool {
+		for _, e := range events {
+			if e["event_name"] == "event-13" {
+				return answers(http.StatusBadRequest, "application/problem+json", `{"code":"body_malformed"}`)(w, nil)
+			}
+		}
+		calls++
+		return calls%2 == 0 && unavailable(w, events)
+	})
+	s := c.sender(t)
+	for n := range 40 {
+		s.Record(t.Context(), event(n))
+	}
+	c.wait(t, 39)
+	require.Eventually(t, func() bool { n := s.Stats(); return n.Rejected > 0 && n.Waiting == 0 && n.SpoolBytes == 0 }, 20*time.Second, time.Millisecond)
+}
+
 // TestJudgedOneByOne: what the answer says of each event is counted, also when
 // it is a problem document because none was taken.
 func TestJudgedOneByOne(t *testing.T) {
