@@ -85,6 +85,7 @@ type Sender struct {
 
 	// Of the background goroutine alone.
 	spool    *spool
+	head     []record  // what is left to send of its oldest file, once that is read
 	away     int       // attempts that have failed since the last that did not
 	retryAt  time.Time // no attempt before
 	toldAt   time.Time // of the last complaint about lost events
@@ -353,23 +354,37 @@ func (s *Sender) forward() error {
 // and nobody waits.
 func (s *Sender) drain() {
 	for !s.spool.empty() && !s.stopping() {
-		batch, damaged, err := s.spool.oldest()
-		if err != nil {
-			s.opts.Logger.Error("activitylog: a file of the spool cannot be read and is put aside as .unreadable", "error", err)
+		if len(s.head) == 0 && !s.read() {
+			return
 		}
-		for chunk := range slices.Chunk(batch, s.opts.BatchEvents) {
-			if len(s.deliver(chunk)) > 0 || s.forward() != nil || s.stopping() {
-				return // the whole file again, later: what the collector has, it knows by its id
+		for len(s.head) > 0 {
+			n := min(len(s.head), s.opts.BatchEvents)
+			rest := s.deliver(s.head[:n])
+			s.head = slices.Concat(rest, s.head[n:])
+			if len(rest) > 0 || s.forward() != nil || s.stopping() {
+				return // this process goes on where it was, the next one with the whole file
 			}
 		}
-		if err := s.spool.done(err == nil); err != nil {
+		if err := s.spool.done(true); err != nil {
 			s.opts.Logger.Error("activitylog: a file of the spool cannot be removed", "error", err)
 			s.delay(0)
 			return
 		}
-		s.stats.damaged.Add(int64(damaged))
 		s.stats.spoolBytes.Store(s.spool.bytes)
 	}
+}
+
+// read gets the oldest file into memory. One that cannot be read is put aside.
+func (s *Sender) read() bool {
+	batch, damaged, err := s.spool.oldest()
+	if err != nil {
+		s.opts.Logger.Error("activitylog: a file of the spool cannot be read and is put aside as .unreadable", "error", err, "aside", s.spool.done(false))
+		s.stats.spoolBytes.Store(s.spool.bytes)
+		return false
+	}
+	s.stats.damaged.Add(int64(damaged))
+	s.head = batch
+	return true
 }
 
 func (s *Sender) stopping() bool {
