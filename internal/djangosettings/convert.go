@@ -44,12 +44,12 @@ func (s *Settings) Convert(opts Options) Result {
 	c.collector(y)
 	c.findings = sorted(c.findings, s.files)
 	head := &yamlText{}
-	head.WriteString("# Made of " + printable(strings.Join(s.files, ", ")) + " by auditctl convert-settings. Each variable is the whole value of a key;\n" +
+	head.raw("# Made of " + printable(strings.Join(s.files, ", ")) + " by auditctl convert-settings. Each variable is the whole value of a key;\n" +
 		"# unset or empty means the default.\n")
 	for _, f := range c.findings {
-		head.WriteString("# " + printable(f.String()) + "\n")
+		head.raw("# " + printable(f.String()) + "\n")
 	}
-	return Result{YAML: head.String() + y.String(), Findings: c.findings}
+	return Result{YAML: head.text.String() + y.text.String(), Findings: c.findings}
 }
 
 func (c *converter) add(sort Sort, s setting, format string, args ...any) {
@@ -95,15 +95,19 @@ func (c *converter) overview() {
 	}
 	for _, d := range c.module.Doubts() {
 		if interesting(d.Name) {
-			c.findings = append(c.findings, Finding{Sort: Lost, Setting: d.Name, File: d.File, Line: d.Line,
-				Text: d.What + ", so its value depends on what only Python knows; this change is left out. Check the configuration, or write the value down and convert again"})
+			c.findings = append(c.findings, Finding{
+				Sort: Lost, Setting: d.Name, File: d.File, Line: d.Line,
+				Text: d.What + ", so its value depends on what only Python knows; this change is left out. Check the configuration, or write the value down and convert again",
+			})
 		}
 	}
 	for _, i := range c.module.Imports {
 		last := i.Module[strings.LastIndexByte(i.Module, '.')+1:]
 		if !slices.Contains(c.files, last+".py") {
-			c.findings = append(c.findings, Finding{Sort: Lost, Setting: "import of " + cut(i.Module), File: i.File, Line: i.Line,
-				Text: "its settings are not read; give that file, too, before this one"})
+			c.findings = append(c.findings, Finding{
+				Sort: Lost, Setting: "import of " + cut(i.Module), File: i.File, Line: i.Line,
+				Text: "its settings are not read; give that file, too, before this one",
+			})
 		}
 	}
 	for _, key := range known {

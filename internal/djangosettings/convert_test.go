@@ -57,7 +57,7 @@ func TestGolden(t *testing.T) {
 		if *update {
 			require.NoError(t, os.WriteFile(golden, []byte(got), 0o600))
 		}
-		want, err := os.ReadFile(golden) //nolint:gosec // a file of the test
+		want, err := os.ReadFile(golden)
 		require.NoError(t, err)
 		assert.Equal(t, string(want), got, name)
 		require.NotNil(t, key(t, got, "service::pipelines::logs"), name)
@@ -134,12 +134,18 @@ func TestStores(t *testing.T) {
 		{multi + `MongoBackend"}` + "\nACTIVITYLOG_MONGODB = {'uri': env('M')}", "exporters::auditmongo::dsn", "${env:M}"},
 		{multi + `ScyllaDBBackend"}` + "\nACTIVITYLOG_SCYLLADB = {'contact_points': ['a', 'b'], 'keyspace': 'k'}", "exporters::auditscylla::dsn", "scylla://a,b:9042/k"},
 		{multi + `ScyllaDBBackend"}` + "\nACTIVITYLOG_SCYLLADB = {'contact_points': hosts()}", "exporters::auditscylla::dsn_file", "/etc/activitylog/scylla-dsn"},
-		{multi + `MultiBackend", "MULTI_BACKENDS": ["activitylog.backends.ModelBackend", "activitylog.backends.MongoBackend"]}`,
-			"exporters::auditmongo::retry_on_failure::max_elapsed_time", "0s"},
-		{`DATABASES = {"logs": {"ENGINE": "django.db.backends.mysql", "NAME": "n", "USER": "u", "HOST": "db"}}; ACTIVITYLOG = {"DATABASE_ALIAS": "logs"}`,
-			"exporters::auditsql::mysql::dsn", "u@tcp(db:3306)/n"},
-		{`DATABASES = {"logs": {"ENGINE": "django.db.backends.postgresql", "PORT": "5433"}}; ACTIVITYLOG = {"DATABASE_ALIAS": "logs"}`,
-			"exporters::auditsql::postgres::dsn", "postgres://activitylog@localhost:5433/activitylog"},
+		{
+			multi + `MultiBackend", "MULTI_BACKENDS": ["activitylog.backends.ModelBackend", "activitylog.backends.MongoBackend"]}`,
+			"exporters::auditmongo::retry_on_failure::max_elapsed_time", "0s",
+		},
+		{
+			`DATABASES = {"logs": {"ENGINE": "django.db.backends.mysql", "NAME": "n", "USER": "u", "HOST": "db"}}; ACTIVITYLOG = {"DATABASE_ALIAS": "logs"}`,
+			"exporters::auditsql::mysql::dsn", "u@tcp(db:3306)/n",
+		},
+		{
+			`DATABASES = {"logs": {"ENGINE": "django.db.backends.postgresql", "PORT": "5433"}}; ACTIVITYLOG = {"DATABASE_ALIAS": "logs"}`,
+			"exporters::auditsql::postgres::dsn", "postgres://activitylog@localhost:5433/activitylog",
+		},
 		{`DATABASES = {"logs": {"ENGINE": "django.db.backends.oracle"}}; ACTIVITYLOG = {"DATABASE_ALIAS": "logs"}`, "exporters::auditsql::driver", "sqlite"},
 		{`DATABASES = x(); ACTIVITYLOG = {"DATABASE_ALIAS": "logs"}`, "exporters::auditsql::driver", "sqlite"},
 	} {

@@ -156,9 +156,9 @@ func (c *converter) filter(y *yamlText) {
 	if len(watched) < 4 {
 		f.list("watch_kinds", append(watched, "system"), "WATCH_*_EVENTS")
 	}
-	if f.Len() > 0 {
+	if f.text.Len() > 0 {
 		y.line("filter:", "", "")
-		y.WriteString(f.String())
+		y.raw(f.text.String())
 	}
 }
 

@@ -76,10 +76,14 @@ func rewrite(expr string) (string, error) {
 // group says why RE2 cannot take the extension that begins so, "" when it can.
 func group(s string) string {
 	for _, g := range []struct{ begin, why string }{
-		{"=", "a look-ahead, which RE2 does not have"}, {"!", "a negative look-ahead, which RE2 does not have"},
-		{"<=", "a look-behind, which RE2 does not have"}, {"<!", "a negative look-behind, which RE2 does not have"},
-		{"P=", "a back-reference, which RE2 does not have"}, {"(", "a conditional group, which RE2 does not have"},
-		{"#", "a comment, which RE2 does not have"}, {">", "an atomic group, which RE2 does not have"},
+		{"=", "a look-ahead, which RE2 does not have"},
+		{"!", "a negative look-ahead, which RE2 does not have"},
+		{"<=", "a look-behind, which RE2 does not have"},
+		{"<!", "a negative look-behind, which RE2 does not have"},
+		{"P=", "a back-reference, which RE2 does not have"},
+		{"(", "a conditional group, which RE2 does not have"},
+		{"#", "a comment, which RE2 does not have"},
+		{">", "an atomic group, which RE2 does not have"},
 		{"<", "a group name without P, which Python does not have"},
 	} {
 		if strings.HasPrefix(s, g.begin) {

@@ -1,7 +1,6 @@
 package djangosettings
 
 import (
-	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -32,9 +31,9 @@ func TestPattern(t *testing.T) {
 		got, err := pattern(tt.python)
 		require.NoError(t, err, tt.python)
 		assert.Equal(t, tt.want, got)
-		assert.Regexp(t, regexp.MustCompile(got), tt.match)
+		assert.Regexp(t, got, tt.match)
 		if tt.not != "" {
-			assert.NotRegexp(t, regexp.MustCompile(got), tt.not)
+			assert.NotRegexp(t, got, tt.not)
 		}
 	}
 	for python, why := range map[string]string{
@@ -45,6 +44,6 @@ func TestPattern(t *testing.T) {
 	} {
 		_, err := pattern(python)
 		require.Error(t, err, python)
-		assert.ErrorContains(t, err, why, python)
+		require.ErrorContains(t, err, why, python)
 	}
 }

@@ -9,20 +9,23 @@ import (
 
 // yamlText writes lines of YAML, indented by two spaces for each level.
 type yamlText struct {
-	strings.Builder
+	text  strings.Builder
 	level int
 }
 
+// raw writes text as it is.
+func (y *yamlText) raw(s string) { y.text.WriteString(s) }
+
 // line writes "key: value", with the comment behind it.
 func (y *yamlText) line(key, value, comment string) {
-	y.WriteString(strings.Repeat("  ", y.level) + key)
+	y.raw(strings.Repeat("  ", y.level) + key)
 	if value != "" {
-		y.WriteString(" " + value)
+		y.raw(" " + value)
 	}
 	if comment != "" {
-		y.WriteString(" # " + printable(comment))
+		y.raw(" # " + printable(comment))
 	}
-	y.WriteByte('\n')
+	y.raw("\n")
 }
 
 // block writes "key:" and what is within.

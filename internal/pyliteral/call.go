@@ -131,8 +131,9 @@ func (a *arguments) env(path string) (any, bool) {
 		case "default":
 			def, hasDefault = item.Value, true
 		case "cast":
-			word, known := item.Value.(Unknown)
-			if cast, known = strings.CutPrefix(string(word), "the name "); !known || cast != "bool" && cast != "int" && cast != "str" && cast != "list" {
+			word, _ := item.Value.(Unknown)
+			cast = strings.TrimPrefix(string(word), "the name ")
+			if cast != "bool" && cast != "int" && cast != "str" && cast != "list" {
 				return Unknown("an environment variable that is converted"), true
 			}
 		default:

@@ -185,7 +185,7 @@ func TestNoModule(t *testing.T) {
 	} {
 		err := New().Read("settings.py", src)
 		require.ErrorIs(t, err, ErrSyntax, "%.20q", src)
-		assert.ErrorContains(t, err, want, "%.20q", src)
+		require.ErrorContains(t, err, want, "%.20q", src)
 		assert.NotContains(t, err.Error(), "hunter2")
 	}
 }

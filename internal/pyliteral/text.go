@@ -132,7 +132,7 @@ func unescape(s string, bytes bool) (string, bool) {
 		}
 		i += digits
 		if bytes {
-			b.WriteByte(byte(code))
+			b.WriteByte(byte(code & 0xff))
 			continue
 		}
 		r := rune(utf8.RuneError)
