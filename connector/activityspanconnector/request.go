@@ -31,12 +31,12 @@ type member struct {
 
 func (r *request) has(s slot) bool { return r.ranks[s] != 0 }
 
-// text gives a slot's value as text, "" without one.
+// text gives a slot's text, "" for a value of another type.
 func (r *request) text(s slot) string {
 	if !r.has(s) {
 		return ""
 	}
-	return r.values[s].AsString()
+	return r.values[s].Str()
 }
 
 // read sorts the attributes of a span that stands for a request, and says why
@@ -254,7 +254,7 @@ const firstError = 400
 
 // reason gives the last exception that the span recorded, else the description
 // of its status, else the type of its error where that is more than the status
-// code in words.
+// code again.
 func (r *request) reason(span ptrace.Span) string {
 	for i := span.Events().Len() - 1; i >= 0; i-- {
 		e := span.Events().At(i)
@@ -268,7 +268,7 @@ func (r *request) reason(span ptrace.Span) string {
 	if text := span.Status().Message(); text != "" {
 		return text
 	}
-	if text := r.text(slotErrorType); text != r.text(slotStatus) {
+	if text := r.text(slotErrorType); text != "" && integer(r.values[slotErrorType]) == 0 {
 		return text
 	}
 	return ""

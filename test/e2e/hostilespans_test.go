@@ -48,6 +48,11 @@ func hostileSpans(t *testing.T) (ptrace.Traces, int) {
 		"user.id": math.NaN(), "http.request.body.size": -1, "http.request.header.authorization": []any{1, nil}, "session.id": []byte{0xff, 0},
 	})
 	add(list, "/\x00\xff/../<script>", map[string]any{"user.id": "\xed\xa0\x80", "activity.auth.verification": "verified", "activity.integrity.hash": []byte("x")})
+	boom := add(list, "/boom", map[string]any{"http.response.status_code": 500}).Events().AppendEmpty()
+	boom.SetName("exception")
+	boom.Attributes().PutStr("exception.type", "OperationalError")
+	boom.Attributes().PutStr("exception.message", "cannot connect to postgres://app:hunter2secret@db/shop?password=hunter2secret")
+	boom.Attributes().PutStr("exception.stacktrace", "in connect("+huge+")")
 	add(list, "/backwards", nil).SetEndTimestamp(now - 5e9)
 	add(list, "/no-start", nil).SetStartTimestamp(0)
 	add(list, "/unfinished", nil).SetEndTimestamp(0)
@@ -58,7 +63,7 @@ func hostileSpans(t *testing.T) (ptrace.Traces, int) {
 		s.SetTraceID(pcommon.TraceID{})
 		s.SetSpanID(pcommon.SpanID{})
 	}
-	return td, 8
+	return td, 9
 }
 
 // export sends traces as an SDK would and gives the status.
@@ -96,6 +101,8 @@ func TestHostileSpans(t *testing.T) {
 	}
 	assert.Equal(t, "shop", byURL["/good"]["service"])
 	assert.Contains(t, byURL["/huge"]["truncated_fields"], "user_agent")
+	assert.Contains(t, byURL["/boom"]["reason"], "OperationalError: cannot connect")
+	assert.NotContains(t, byURL["/boom"]["reason"], "hunter2", "a secret in the text of an exception")
 	assert.Nil(t, byURL["/backwards"]["response_time_ms"])
 	assert.Nil(t, byURL["/no-start"]["response_time_ms"])
 	assert.NotNil(t, byURL["/no-ids"])
