@@ -162,14 +162,14 @@ func checkOrder(t *testing.T, row map[string]any, service string) {
 }
 
 // goService is net/http with otelhttp, sending over OTLP to the endpoint.
-func goService(t *testing.T, endpoint string) (base string, provider *trace.TracerProvider) {
+func goService(t *testing.T, endpoint string, sampler trace.Sampler) (base string, provider *trace.TracerProvider) {
 	t.Helper()
 	exporter, err := otlptracehttp.New(t.Context(), otlptracehttp.WithEndpoint(endpoint), otlptracehttp.WithInsecure(),
 		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{
 			Enabled: true, InitialInterval: 50 * time.Millisecond, MaxInterval: 500 * time.Millisecond, MaxElapsedTime: time.Minute,
 		}))
 	require.NoError(t, err)
-	provider = trace.NewTracerProvider(trace.WithSampler(trace.AlwaysSample()),
+	provider = trace.NewTracerProvider(trace.WithSampler(sampler),
 		trace.WithBatcher(exporter, trace.WithBatchTimeout(50*time.Millisecond), trace.WithExportTimeout(time.Minute), trace.WithBlocking()),
 		trace.WithResource(resource.NewWithAttributes(semconv.SchemaURL, semconv.ServiceName("shop-go"), semconv.ServiceVersion("1.2.3"),
 			semconv.ProcessCommandLine("shop --password=hunter2"))))
@@ -192,7 +192,7 @@ func TestSpansOfGo(t *testing.T) {
 			c.env["ACTIVITYLOG_TRUSTED_PROXIES"] = trusted
 			c.Start()
 			proxy := newAnswerLosingProxy(t, c.OTLPHTTP, 1)
-			base, provider := goService(t, proxy.address)
+			base, provider := goService(t, proxy.address, trace.AlwaysSample())
 			require.Equal(t, 200, call(t, base+"/orders/7"))
 			require.NoError(t, provider.Shutdown(t.Context()))
 			require.GreaterOrEqual(t, proxy.forwarded.Load(), int64(2), "the SDK tried again")
@@ -209,6 +209,18 @@ func TestSpansOfGo(t *testing.T) {
 			assert.True(t, c.Verify("request").OK)
 		})
 	}
+}
+
+// TestSamplingLosesRequests shows why the README asks for always_on: with the
+// default of an SDK a caller who says that his trace is not sampled leaves no
+// event.
+func TestSamplingLosesRequests(t *testing.T) {
+	c := startCollector(t, spansConfig)
+	base, provider := goService(t, c.OTLPHTTP, trace.ParentBased(trace.AlwaysSample()))
+	require.Equal(t, 200, call(t, base+"/orders/1"))
+	require.Equal(t, 200, call(t, base+"/orders/2", "Traceparent", "00-"+callerTrace+"-00f067aa0ba902b7-01"))
+	require.NoError(t, provider.Shutdown(t.Context()))
+	assert.Contains(t, requests(t, c, 1), "/orders/2")
 }
 
 // acknowledgements passes exports on to a collector, and notes the server spans
@@ -276,7 +288,7 @@ func (a *acknowledgements) note(body []byte) {
 func TestSpansSurviveKills(t *testing.T) {
 	c := startCollector(t, spansConfig)
 	acks := newAcknowledgements(t, c.OTLPHTTP)
-	base, provider := goService(t, acks.address)
+	base, provider := goService(t, acks.address, trace.AlwaysSample())
 	made, stop := 0, make(chan struct{})
 	var load sync.WaitGroup
 	load.Go(func() {
