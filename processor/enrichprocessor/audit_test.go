@@ -45,7 +45,7 @@ func TestAuditModeRefusesEveryRuleThatDrops(t *testing.T) {
 				cfg.Filter.DryRun = dry
 				err := cfg.Validate()
 				require.ErrorContains(t, err, key+": in mode audit nothing may be dropped")
-				assert.ErrorContains(t, err, rule.names)
+				require.ErrorContains(t, err, rule.names)
 			}
 			cfg.Mode = modeStandard
 			assert.NoError(t, cfg.Validate())

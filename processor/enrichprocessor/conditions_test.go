@@ -125,7 +125,7 @@ func TestConditionsThatDoNotCompileNameTheirKey(t *testing.T) {
 	for _, want := range []string{
 		"filter::drop::1: ", "filter::drop::2: ", "filter::drop::3: ", "filter::keep::0: ", "filter::keep::1: ", "filter::keep::2: ", `NoSuchFunction`, "nosuchpath",
 	} {
-		assert.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, want)
 	}
 	assert.NotContains(t, err.Error(), "drop::0")
 }

@@ -3,6 +3,7 @@ package enrichprocessor
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -59,7 +60,7 @@ func splitAuthority(s string) (host, port string, ok bool) {
 			return "", "", false
 		}
 		port = strings.TrimPrefix(s, ":")
-		if s == ":" || strings.Trim(host[1:end], "0123456789abcdefABCDEF:.") != "" || end == 1 {
+		if a, err := netip.ParseAddr(host[1:end]); err != nil || !a.Is6() || a.Zone() != "" || s == ":" {
 			return "", "", false
 		}
 	} else if at := strings.IndexByte(s, ':'); at >= 0 {
