@@ -4,21 +4,16 @@
     MIDDLEWARE = ["activitylog.middleware", ...]   # first, so that it sees every answer
     ACTIVITYLOG_PRODUCER = {"service": "shop"}     # every key: DEFAULTS
 """
-import atexit, datetime, fcntl, functools, hashlib, itertools, json, logging, os, re, socket, ssl, threading  # noqa: E401
-import time, urllib.error, urllib.parse, urllib.request, uuid  # noqa: E401
+import atexit, contextvars, datetime, fcntl, functools, hashlib, itertools, json, logging, os, re, socket, ssl  # noqa: E401
+import http.client, pathlib, threading, time, urllib.error, urllib.parse, urllib.request, uuid  # noqa: E401
 from contextlib import suppress
-from contextvars import ContextVar
-from http.client import HTTPException
-from pathlib import Path
 
 from asgiref.sync import iscoroutinefunction
 from django.apps import AppConfig
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY, get_user_model, signals as auth
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections, models, transaction
 from django.utils.decorators import sync_and_async_middleware
-from django.utils.functional import SimpleLazyObject
 
 DEFAULTS = {
     "enabled": True, "service": "django", "endpoint": "http://127.0.0.1:4319/v1/events", "token": "", "ca_file": None,
@@ -35,15 +30,15 @@ MASK, BEFORE, BULKY = "***", "_activitylog_before", {"before", "after", "changed
 EVENT, CHUNK, FILE = 256 << 10, 1 << 20, 16 << 20  # bytes, about: of an event, a request, a file of the spool
 IDLE, RETRY = 2.0, 10.0  # seconds between looks at the spool; at most between attempts to reach the collector
 LOGINS = {auth.user_logged_in: "login", auth.user_logged_out: "logout", auth.user_login_failed: "login_failed"}
-logger, current = logging.getLogger("activitylog"), ContextVar("activitylog", default=None)
+logger, current = logging.getLogger("activitylog"), contextvars.ContextVar("activitylog", default=None)
 
 @functools.cache
 def conf():
     given = getattr(settings, "ACTIVITYLOG_PRODUCER", {})
     if unknown := given.keys() - DEFAULTS.keys():
         raise KeyError(f"ACTIVITYLOG_PRODUCER has no {sorted(unknown)}; it has {sorted(DEFAULTS)}")
-    folder = given.get("spool_dir") or Path(getattr(settings, "BASE_DIR", "."), "activitylog-spool")
-    return {**DEFAULTS, **given, "spool_dir": Path(folder).absolute()}
+    folder = given.get("spool_dir") or pathlib.Path(getattr(settings, "BASE_DIR", "."), "activitylog-spool")
+    return {**DEFAULTS, **given, "spool_dir": pathlib.Path(folder).absolute()}
 
 @functools.lru_cache(maxsize=1000)
 def secret(name):
@@ -111,14 +106,11 @@ class Acting:
                reason=error and type(error).__name__, request_body_size=taken, response_body_size=given,
                response_time_ms=round((time.perf_counter() - self.started) * 1000, 3))
 
-    def actor(self, load=False):
-        """Once known it stays, whatever becomes of the user. Only load may query: after a commit, or at the end."""
+    def actor(self):
+        """Once known it stays, whatever becomes of the user. Nothing is asked that Django would not have asked."""
         with suppress(Exception):  # no session table, a broken user model: then nobody is named
-            user = None if self.known else getattr(self.request, "user", None)
-            if isinstance(user, SimpleLazyObject):  # nobody has asked for it yet, unless one of these is there
-                loaded = getattr(self.request, "_acached_user", None) or getattr(self.request, "_cached_user", None)
-                user = user if load and not loaded and settings.SESSION_COOKIE_NAME in self.request.COOKIES else loaded
-            if user is not None and user.is_authenticated and user.pk is not None:
+            user = self.known or getattr(self.request, "_acached_user", None) or self.request.user
+            if user is not self.known and user.is_authenticated and user.pk is not None:
                 self.name(user)
         nobody = self.origin and not self.known and "authorization" not in self.origin["headers"]
         return {"actor_type": "anonymous"} if nobody else self.known
@@ -147,10 +139,9 @@ class ActivityLog(AppConfig):
     name, label, path = __name__, "activitylog", __file__  # no folder: templates beside this file are not this app's
 
 def label(model):
-    return model._meta.concrete_model._meta.label_lower
-
-def watched(model):
-    return conf()["enabled"] and not re.fullmatch(conf()["exclude_models"], label(model))
+    """app_label.model; nothing when it is not reported."""
+    name = model._meta.concrete_model._meta.label_lower
+    return "" if re.fullmatch(conf()["exclude_models"], name) or not conf()["enabled"] else name
 
 def images(instance, update_fields=None, old=None):
     """The object before and after as {field: value}: the fields that are loaded and written, secrets masked."""
@@ -172,6 +163,8 @@ def images(instance, update_fields=None, old=None):
 def changed(using, event_type, model, one, **event):
     """A crud event on commit; one is an instance or a key. Django clears the key of what it deletes: it is taken now."""
     acting, key, text = current.get(), getattr(one, "pk", one), None
+    if not label(model):
+        return
     if acting:
         acting.actor()  # now, so that a user who deletes himself is still named
     if isinstance(one, models.Model):
@@ -184,19 +177,18 @@ def changed(using, event_type, model, one, **event):
 @quietly(models.signals.pre_save)
 def before_save(sender, instance, using, **_):
     instance.__dict__.pop(BEFORE, None)
-    if watched(sender) and instance.pk is not None and not (instance._state.adding and sender._meta.pk.has_default()):
+    if label(sender) and instance.pk is not None and not (instance._state.adding and sender._meta.pk.has_default()):
         names = [f.attname for f in sender._meta.concrete_fields if f.attname in instance.__dict__]
         instance.__dict__[BEFORE] = sender._base_manager.using(using).filter(pk=instance.pk).values(*names).first()
 
 @quietly(models.signals.post_save, models.signals.post_delete)
 def after_change(sender, instance, using, created=None, update_fields=None, **_):
     old = instance.__dict__.pop(BEFORE, None)
-    if watched(sender):
-        before, after = images(instance, update_fields, old)
-        if created is None:
-            changed(using, "delete", sender, instance, before=after)
-        else:
-            changed(using, "create" if created else "update", sender, instance, before=old and before, after=after)
+    before, after = images(instance, update_fields, old)
+    if created is None:
+        changed(using, "delete", sender, instance, before=after)
+    else:
+        changed(using, "create" if created else "update", sender, instance, before=old and before, after=after)
 
 @quietly(models.signals.m2m_changed)
 def m2m_changed(sender, instance, action, reverse, pk_set, using, **_):
@@ -209,7 +201,7 @@ def m2m_changed(sender, instance, action, reverse, pk_set, using, **_):
         chosen = {own: instance} if pk_set is None else {own: instance, f"{other}__in": pk_set}
         rows = sender._base_manager.using(using).filter(**chosen).values_list(other, flat=True)
         instance.__dict__[BEFORE + name] = list(rows)
-    elif when == "post" and watched(type(instance)):
+    elif when == "post":
         if keys := sorted(pk_set if what == "add" else instance.__dict__.pop(BEFORE + name), key=str):
             changes = {name: [[], keys] if what == "add" else [keys, []]}
             changed(using, f"{'reverse_' * reverse}m2m_{what}", type(instance), instance, changed_fields=changes)
@@ -228,7 +220,7 @@ def logged(signal, request=None, user=None, credentials=None, **_):
 def record(kind, acting=None, /, **event):
     """Sends one event (docs/events.md) at once, with what is known of the request under way."""
     acting = acting or current.get()
-    sender.put(kind, {**acting.origin, **acting.actor(load=True), **event} if acting else event)
+    sender.put(kind, {**acting.origin, **acting.actor(), **event} if acting else event)
 
 @quietly()
 def record_bulk(event_type, model, objects, changes=None, using="default", **event):
@@ -242,13 +234,11 @@ def record_bulk(event_type, model, objects, changes=None, using="default", **eve
 def plain(value):
     if isinstance(value, (bytes, memoryview)):
         return f"{len(value)} bytes, SHA-256 {hashlib.sha256(value).hexdigest()}"
-    with suppress(TypeError):
-        return DjangoJSONEncoder().default(value)
-    return str(value)
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 def depth(value):
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else None
-    return 0 if inner is None else 1 + max(map(depth, inner), default=0)
+    inner = value.values() if isinstance(value, dict) else value
+    return 1 + max(map(depth, inner), default=0) if isinstance(value, (dict, list, tuple)) else 0
 
 def encode(event):
     """A line of JSON. What the collector would refuse (too large, too deep, no JSON) is left out, and named."""
@@ -260,33 +250,33 @@ def encode(event):
     rest = {n: v[:2048] if isinstance(v, str) else v for n, v in event.items() if n not in BULKY}
     return dump({**rest, "extra_data": {"_left_out": sorted(BULKY & event.keys())}}).encode() + b"\n"
 
-class Spool:
-    """Lines in a file, locked for as long as its process lives: two never send it, and a dead one's is free."""
-
-    def __init__(self, path, mode):
-        self.path, self.sent = path, 0
-        self.file = open(path, mode, buffering=0, opener=lambda name, flags: os.open(name, flags, 0o600))
-        fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self.size = os.fstat(self.file.fileno()).st_size
+def locked(path):
+    """Opens a file of lines, for this process alone as long as it lives: two never send it, and a dead one's is free."""
+    file = open(path, "ab+", buffering=0, opener=lambda name, flags: os.open(name, flags, 0o600))
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    file.path, file.sent, file.size = path, 0, os.fstat(file.fileno()).st_size
+    return file
 
 class Sender:
     """An event is first a line in this process's own file; from there one thread sends it. Nothing waits for a timer: a
     request has what came while the one before was on its way. The file is synced when the collector does not take it."""
 
     def __init__(self):  # again in a forked process: what its parent holds is the parent's to send
-        self.lock, self.wake, self.thread, self.own, self.spools = threading.Lock(), threading.Event(), None, None, []
+        self.lock, self.wake, self.thread, self.own, self.files = threading.Lock(), threading.Event(), None, None, []
         self.full, self.delay, self.retry_at = False, 0, 0
         self.name, self.numbers = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}", itertools.count(1)
 
     def put(self, kind, event):
-        common = {"id": str(uuid.uuid4()), "kind": kind, "datetime": now(), "service": conf()["service"]}
-        event = {**common, "producer": self.name, "producer_seq": next(self.numbers), **event}
+        event = {"id": str(uuid.uuid4()), "kind": kind, "datetime": now(), "service": conf()["service"],
+                 "producer": self.name, "producer_seq": next(self.numbers), **event}
         line = encode({name: value for name, value in event.items() if value is not None})
         with self.lock:
             if self.own is None or self.own.size > FILE:
-                self.own = self.create()
-            if self.full or self.own.file.write(line) != len(line):
-                self.own.file.truncate(self.own.size)
+                conf()["spool_dir"].mkdir(0o700, parents=True, exist_ok=True)
+                self.own = locked(conf()["spool_dir"] / f"{os.getpid()}-{uuid.uuid4().hex}.jsonl")
+                self.files.append(self.own)
+            if self.full or self.own.write(line) != len(line):
+                self.own.truncate(self.own.size)
                 raise OSError("the spool is full")
             self.own.size += len(line)
             if self.thread is None or not self.thread.is_alive():
@@ -294,64 +284,58 @@ class Sender:
                 self.thread.start()
         self.wake.set()
 
-    def create(self):
-        folder, name = conf()["spool_dir"], f"{os.getpid()}-{uuid.uuid4().hex}"
-        folder.mkdir(0o700, parents=True, exist_ok=True)
-        spool = Spool(folder / f"{name}.new", "ab+")
-        spool.path = spool.path.rename(folder / f"{name}.jsonl")  # locked before others can see it
-        self.spools.append(spool)
-        return spool
-
     def flush(self, timeout=5.0):
         """Waits until the collector has every event; what it does not take waits on disk."""
         end = time.monotonic() + timeout
-        while any(s.sent < s.size for s in self.spools) and not self.delay and time.monotonic() < end:
+        while any(file.sent < file.size for file in self.files) and not self.delay and time.monotonic() < end:
             time.sleep(0.01)
 
     def run(self):
         while True:
             self.wake.clear()
-            if not any([self.forward(spool) for spool in self.spools[:]]):  # nothing to send, or nobody to send it to
+            if not any([self.forward(file) for file in self.files[:]]):  # nothing to send, or nobody to send it to
                 self.settle()
                 self.wake.wait(IDLE)
 
-    def forward(self, spool):
+    @quietly()
+    def forward(self, file):
         """Sends about a megabyte of a file; False when there is nothing left or the collector is away."""
-        size, data = spool.size, os.pread(spool.file.fileno(), CHUNK, spool.sent)
+        if time.monotonic() < self.retry_at:
+            return False
+        size, data = file.size, os.pread(file.fileno(), CHUNK, file.sent)
         lines = data[:data.rfind(b"\n") + 1].splitlines(keepends=True)
         if lines and self.send(lines):
-            spool.sent += sum(map(len, lines))
+            file.sent += sum(map(len, lines))
             return True
         with self.lock:
-            if not lines and size == spool.size and spool is self.own:
-                spool.file.truncate(0)
-                spool.sent = spool.size = 0
-            elif not lines and size == spool.size:
-                spool.path.unlink(missing_ok=True)
-                spool.file.close()
-                self.spools.remove(spool)
+            if not lines and size == file.size and file is self.own:
+                file.truncate(0)
+                file.sent = file.size = 0
+            elif not lines and size == file.size:
+                file.path.unlink(missing_ok=True)
+                file.close()
+                self.files.remove(file)
         return False
 
     @quietly()
     def settle(self):
         """Makes sure of what waits, and takes over what dead processes have left."""
-        for spool in self.spools if self.delay else ():
-            os.fsync(spool.file.fileno())
-        paths = list(conf()["spool_dir"].glob("*.jsonl"))
-        self.full = sum(path.stat().st_size for path in paths) > conf()["spool_bytes"]
-        for path in set(paths) - {spool.path for spool in self.spools}:
-            with suppress(OSError):  # locked: its process lives
-                self.spools.append(Spool(path, "rb+"))
+        for file in self.files if self.delay else ():
+            os.fsync(file.fileno())
+        found = {path: path.stat() for path in conf()["spool_dir"].glob("*.jsonl")}
+        self.full = sum(stat.st_size for stat in found.values()) > conf()["spool_bytes"]
+        for path in found.keys() - {file.path for file in self.files}:
+            with suppress(OSError):  # its process lives, or is about to lock it
+                if found[path].st_size or found[path].st_mtime < time.time() - 60:
+                    self.files.append(locked(path))
 
     def send(self, lines):
         """True once the collector has judged every line: it has it, or refuses it for good."""
-        if time.monotonic() < self.retry_at:
-            return False
         try:
             answer = self.post(b"".join(lines))
-        except (OSError, HTTPException, ValueError) as e:
-            answer = {"code": type(e).__name__}
-        refused = answer.get("rejected")  # no other server says that
+            refused = answer.get("rejected")  # only the collector says that
+        except (OSError, http.client.HTTPException, ValueError, AttributeError) as e:
+            answer, refused = {"code": type(e).__name__}, None
         if refused is None and answer.get("status") in (400, 413):  # all of it: find the line it is about
             if half := len(lines) // 2:
                 return self.send(lines[:half]) and self.send(lines[half:])
@@ -368,11 +352,10 @@ class Sender:
         return True
 
     def post(self, body):
-        token, ca_file = conf()["token"], conf()["ca_file"]
-        headers = {"Content-Type": "application/x-ndjson"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        headers = {"Content-Type": "application/x-ndjson", "Authorization": f"Bearer {conf()['token']}"}
         request = urllib.request.Request(conf()["endpoint"], body, headers)
+        tls = ssl.create_default_context(cafile=conf()["ca_file"]) if conf()["ca_file"] else None
         try:
-            tls = ssl.create_default_context(cafile=ca_file) if ca_file else None
             with urllib.request.urlopen(request, timeout=conf()["timeout"], context=tls) as response:
                 return json.load(response)
         except urllib.error.HTTPError as e:

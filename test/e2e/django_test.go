@@ -413,7 +413,7 @@ func TestDjangoOutage(t *testing.T) {
 					}
 				}
 				return true
-			}, 10*time.Second, 50*time.Millisecond, "nothing waits any more")
+			}, 30*time.Second, 50*time.Millisecond, "nothing waits any more")
 			assert.True(t, c.Verify("crud").OK)
 		})
 	}
