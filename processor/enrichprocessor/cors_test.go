@@ -310,12 +310,14 @@ func BenchmarkCORS(b *testing.B) {
 			e := started(b, func(c *Config) { c.CORS.AllowedOrigins = []string{"https://*.example"} })
 			lr := record(logsOf(request1(), withHeaders(headers)))
 			b.ReportAllocs()
-			in := intake{event: *request1()}
+			r := &request{ctx: b.Context(), secrets: redaction{masker: e.mask}}
+			in := intake{event: *request1(), secrets: &r.secrets}
 			in.read(lr, false)
 			s := &scope{origin: &origin{}}
 			for b.Loop() {
 				if x, ok := e.crossing(&in); ok {
-					e.deriveCORS(&request{ctx: b.Context()}, s, &in, x, nil)
+					r.derived = nil
+					e.deriveCORS(r, s, &in, x, nil)
 				}
 			}
 		})
