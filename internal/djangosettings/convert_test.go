@@ -110,7 +110,11 @@ func TestSecretsAreNotRepeated(t *testing.T) {
 		`SECRET_KEY = {"hunter2": 1}`:             "write its value to",
 		`SIMPLE_JWT = {"SIGNING_KEY": "hunter2"}`: "SIMPLE_JWT.SIGNING_KEY (settings.py:1): write its value",
 		"SIMPLE_JWT = {'ALGORITHM': 'RS256', 'VERIFYING_KEY': '-----BEGIN RSA PRIVATE KEY-----hunter2'}": "it is a private key",
-		"SIMPLE_JWT = {'ALGORITHM': 'RS256', 'VERIFYING_KEY': open('/hunter2').read()}":                  "it is the call of open; write the public key of RSA (PEM) to /etc/activitylog/jwt-public.pem",
+		"SIMPLE_JWT = {'ALGORITHM': 'RS256', 'VERIFYING_KEY': open('/hunter2').read()}":                  "it is the call of open, no key in PEM and no path; write the public key of RSA (PEM) to /etc/activitylog/jwt-public.pem",
+		"SIMPLE_JWT = {'ALGORITHM': 'RS256', 'VERIFYING_KEY': 'hunter2+/base64='}":                       "it is a text, no key in PEM and no path; write the public key",
+		"SIMPLE_JWT = {'ALGORITHM': 'RS256', 'JWK_URL': 'https://u:hunter2@id.example.com/jwks'}":        "holds credentials, which are not repeated",
+		"SIMPLE_JWT = {'ALGORITHM': 'RS256', 'JWK_URL': 'https://id.example.com/jwks'}":                  "jwks_url: 'https://id.example.com/jwks'",
+		"SIMPLE_JWT = {'ALGORITHM': 'ES256'}\nACTIVITYLOG = {'JWT_SECRET_KEY': 'hunter2'}":               "left out, as ES256 has no use for it",
 		"SIMPLE_JWT = {'ALGORITHM': 'hunter'}":                                                           "is no algorithm of the collector",
 	} {
 		r := convert(t, "settings.py", src+"\nDJANGO_ACTIVITY_LOG_JWT_VERIFY_SIGNATURE = True")
@@ -133,6 +137,7 @@ func TestStores(t *testing.T) {
 		{multi + `MongoBackend"}`, "extensions::auditapi::storage::mongodb::dsn", "mongodb://localhost:27017"},
 		{multi + `MongoBackend"}` + "\nACTIVITYLOG_MONGODB = {'uri': env('M')}", "exporters::auditmongo::dsn", "${env:M}"},
 		{multi + `ScyllaDBBackend"}` + "\nACTIVITYLOG_SCYLLADB = {'contact_points': ['a', 'b'], 'keyspace': 'k'}", "exporters::auditscylla::dsn", "scylla://a,b:9042/k"},
+		{multi + `MongoBackend"}` + "\nACTIVITYLOG_MONGODB = {'uri': 'mongodb://u:hunter2@a:27017,b:27017/x'}", "exporters::auditmongo::dsn_file", "/etc/activitylog/mongodb-dsn"},
 		{multi + `ScyllaDBBackend"}` + "\nACTIVITYLOG_SCYLLADB = {'contact_points': hosts()}", "exporters::auditscylla::dsn_file", "/etc/activitylog/scylla-dsn"},
 		{
 			multi + `MultiBackend", "MULTI_BACKENDS": ["activitylog.backends.ModelBackend", "activitylog.backends.MongoBackend"]}`,

@@ -1,6 +1,7 @@
 package djangosettings
 
 import (
+	"net/url"
 	"path"
 	"slices"
 	"strconv"
@@ -119,10 +120,15 @@ func (c *converter) verification(y *yamlText) {
 		}
 	}
 	var material, origin string
+	unused := "JWT_PUBLIC_KEY"
 	if family == "HS" {
 		material, origin = c.secret()
 	} else {
 		material, origin = c.publicKey(family)
+		unused = "JWT_SECRET_KEY"
+	}
+	if s, ok := first(c.key(unused)); ok {
+		c.add(Differs, s, "left out, as %s has no use for it", alg)
 	}
 	issuer, ok := c.simple("ISSUER")()
 	iss, _ := c.text(issuer, ok)
@@ -209,11 +215,11 @@ func (c *converter) publicKey(family string) (line, origin string) {
 	case strings.Contains(text, "-----BEGIN "):
 		// One line with escapes: an indented block could not be told from what follows it.
 		return "public_key: " + quote(strings.TrimSpace(text)+"\n"), s.origin()
-	case strings.HasSuffix(s.name, "JWK_URL") && strings.HasPrefix(text, "https://"):
+	case strings.HasSuffix(s.name, "JWK_URL") && openURL(text):
 		return "jwks_url: " + quote(text), s.origin()
 	case strings.HasSuffix(s.name, "JWK_URL"):
-		c.wrong(s, "an https URL")
-	case text != "":
+		c.add(Lost, s, "it is no https URL, or holds credentials, which are not repeated here")
+	case isPath(text):
 		if !path.IsAbs(text) {
 			c.add(ToDo, s, "the path is relative, to the folder the collector is started in; make it absolute")
 		}
@@ -222,8 +228,20 @@ func (c *converter) publicKey(family string) (line, origin string) {
 	file := path.Join(c.opts.SecretsDir, "jwt-public.pem")
 	what := "it is not given"
 	if s.Value != nil {
-		what = "it is " + describe(s.Value)
+		what = "it is " + describe(s.Value) + ", no key in PEM and no path"
 	}
 	c.add(ToDo, s, "%s; write the public key of %s (PEM) to %s", what, map[string]string{"RS": "RSA", "ES": "ECDSA"}[family], file)
 	return "public_key_file: " + quote(file), s.origin()
+}
+
+// isPath reports whether a text is the path of a key, and not key material in an
+// unexpected form, which might be a secret.
+func isPath(s string) bool {
+	return path.IsAbs(s) && !strings.ContainsAny(s, "+= \n") || slices.Contains([]string{".pem", ".pub", ".crt", ".cer", ".key"}, path.Ext(s))
+}
+
+// openURL reports whether an URL is https and holds no credentials.
+func openURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "https" && u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }

@@ -255,11 +255,14 @@ func (c *converter) mongo() store {
 	case nil:
 		keys = append(keys, "dsn: mongodb://localhost:27017")
 	case string:
-		u, err := url.Parse(v)
-		local = err == nil && (u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1")
+		u, err := url.Parse(v) // fails for several hosts, which may have a password before them
+		if err != nil {
+			u = &url.URL{}
+		}
+		local = u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1"
 		_, secret := u.User.Password()
 		switch {
-		case err != nil || u.Scheme != "mongodb" && u.Scheme != "mongodb+srv" || secret || u.RawQuery != "":
+		case u.Scheme != "mongodb" && u.Scheme != "mongodb+srv" || secret || u.RawQuery != "":
 			keys = append(keys, "dsn_file: "+quote(c.secretFile(s.at, "mongodb-dsn", "the uri")))
 		default:
 			keys = append(keys, "dsn: "+quote(v))
