@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -81,7 +82,7 @@ func faults() []fault {
 		},
 		{
 			key: "full", name: "disk full for 20 s", lasts: 20 * time.Second, disk: true, on: fullDisk,
-			begin: func(t *testing.T, s *site) { t.Helper(); fill(t, s.disk) },
+			begin: func(t *testing.T, s *site) { t.Helper(); fill(t, s.disk, s.backend.roomLeft) },
 			end: func(t *testing.T, s *site) {
 				t.Helper()
 				require.NoError(t, os.Remove(filepath.Join(s.disk, ballast)))
@@ -149,13 +150,18 @@ func smallDisk(t *testing.T, size string) string {
 	return dir
 }
 
-// fill leaves no room on a disk.
-func fill(t *testing.T, disk string) {
+// fill leaves so many bytes of room on a disk.
+func fill(t *testing.T, disk string, left uint64) {
 	t.Helper()
+	var now syscall.Statfs_t
 	f, err := os.Create(filepath.Join(disk, ballast))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, f.Close()) }()
 	for piece := []byte(strings.Repeat("x", 1<<20)); len(piece) > 0; {
+		require.NoError(t, syscall.Statfs(disk, &now))
+		if now.Bavail*uint64(now.Bsize) < left {
+			return
+		}
 		n, err := f.Write(piece)
 		if err != nil {
 			require.ErrorContains(t, err, "no space left")

@@ -61,7 +61,7 @@ func breakDatabase(t *testing.T, b *backend, f *fault) {
 	time.Sleep(5 * time.Second)
 	for _, r := range runs {
 		r.report = r.load.finish()
-		r.found, r.delivered = r.load.settle(r.collector.config, r.sink.id, 3*time.Minute)
+		r.found, r.delivered = r.load.settle(r.collector.config, r.sink.id, 10*time.Minute)
 		r.collector.stop(30 * time.Second)
 		table.add(r.row(b.name, f.name))
 		assert.True(t, r.found.ok, "%s: %s", r.profile, r.found.text)

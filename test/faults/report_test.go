@@ -35,6 +35,7 @@ func (r *results) add(line row) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.rows = append(r.rows, line)
+	fmt.Print(line.line()) // now: the whole takes an hour, and may be stopped
 }
 
 func (r *run) row(backend, fault string) row {
@@ -95,9 +96,6 @@ func (r *row) line() string {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	for i := range table.rows {
-		fmt.Print(table.rows[i].line())
-	}
 	if path := os.Getenv("FAULTS_REPORT"); path != "" {
 		if err := table.write(path); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -82,4 +82,5 @@ CREATE TABLE IF NOT EXISTS activity_events (
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(fromUnixTimestamp64Nano(datetime_ns, 'UTC'))
 ORDER BY (tenant_id, kind, datetime_ns, id)
-SETTINGS index_granularity = 1024, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 67108864;
+SETTINGS index_granularity = 1024, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 67108864,
+    min_free_disk_bytes_to_perform_insert = 134217728;
