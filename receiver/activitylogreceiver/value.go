@@ -4,7 +4,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -131,15 +130,15 @@ func (v value) depth() int {
 	return deepest
 }
 
-// shown is client text in a reason: short, on one line.
+// mostShown bounds what of a client's text is repeated, in bytes.
+const mostShown = 24
+
+// shown is client text in a reason: a word that may be mistyped, or next to
+// nothing. Anything else may be a secret in the wrong place, and reasons end up
+// in logs.
 func shown(s string) string {
-	const most = 64
-	if len(s) > most {
-		cut := most
-		for cut > 0 && !utf8.RuneStart(s[cut]) {
-			cut--
-		}
-		s = s[:cut] + "..."
+	if len(s) <= 3 || len(s) <= mostShown && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-./ ") == "" {
+		return strconv.Quote(s)
 	}
-	return strconv.Quote(s)
+	return "a text of " + strconv.Itoa(len(s)) + " bytes"
 }
