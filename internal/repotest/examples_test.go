@@ -25,7 +25,7 @@ func TestExamplesStandAlone(t *testing.T) {
 		}
 	}
 	require.Positive(t, checked)
-	mod, err := os.ReadFile(filepath.Join(root, "examples/go/go.mod"))
+	mod, err := os.ReadFile(filepath.Join(root, "examples", "go", "go.mod"))
 	require.NoError(t, err)
 	assert.NotContains(t, string(mod), "replace")
 	assert.Equal(t, 1, strings.Count(string(mod), strings.TrimSuffix(module, "/")), "its own name only")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"os"
@@ -320,12 +321,16 @@ func TestGoProducerKill(t *testing.T) {
 			}
 		})
 	}
-	for range 10 {
-		time.Sleep(300 * time.Millisecond)
+	for kill := range 10 {
+		time.Sleep(time.Duration(100+rand.IntN(300)) * time.Millisecond)
 		c.Kill()
+		time.Sleep(300 * time.Millisecond) // long enough to be noticed
 		c.Start()
+		require.Eventually(t, func() bool {
+			return strings.Count(s.logs.String(), "the collector is back") > kill && s.stats()["SpoolBytes"] == 0
+		},
+			30*time.Second, 10*time.Millisecond, "kill %d: %s", kill, s.logs.String())
 	}
-	time.Sleep(300 * time.Millisecond)
 	cancel()
 	wg.Wait()
 	require.Eventually(t, func() bool { n := s.stats(); return n["Waiting"] == 0 && n["SpoolBytes"] == 0 }, 60*time.Second, 100*time.Millisecond, "%v", s.stats())

@@ -29,7 +29,7 @@ func (s *Sender) deliver(batch []record) (rest []record) {
 	switch {
 	case err != nil:
 		if s.away == 0 {
-			s.opts.Logger.Warn("activitylog: the collector is away; events go to the spool", "error", err)
+			s.log().Warn("activitylog: the collector is away; events go to the spool", "error", err)
 		}
 		after := time.Duration(0)
 		if a, ok := err.(*refused); ok { //nolint:errorlint // made by send, never wrapped
@@ -38,7 +38,7 @@ func (s *Sender) deliver(batch []record) (rest []record) {
 		s.away++
 		s.delay(after)
 	case s.away > 0:
-		s.opts.Logger.Info("activitylog: the collector is back", "failed_attempts", s.away, "spool_bytes", s.spool.bytes)
+		s.log().Info("activitylog: the collector is back", "failed_attempts", s.away, "spool_bytes", s.spool.bytes)
 		s.away = 0
 	}
 	return rest
@@ -90,7 +90,7 @@ func (s *Sender) settle(batch []record, v *answer) {
 func (s *Sender) refuse(r *record, code, reason string) {
 	s.stats.rejected.Add(1)
 	kept, err := s.spool.refuse(r)
-	s.opts.Logger.Error("activitylog: the collector refuses an event", "id", r.id, "code", code, "reason", reason, "kept", kept, "error", err)
+	s.log().Error("activitylog: the collector refuses an event", "id", r.id, "code", code, "reason", reason, "kept", kept, "error", err)
 }
 
 // answer is what the collector says of a request: the answer of

@@ -110,7 +110,6 @@ func New(opts Options) (*Sender, error) {
 	orDefault(&opts.BatchEvents, 500)
 	orDefault(&opts.FlushInterval, 200*time.Millisecond)
 	orDefault(&opts.Timeout, 3*time.Second)
-	orDefault(&opts.Logger, slog.Default())
 	orDefault(&opts.Client, &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()})
 	if opts.Headers == nil {
 		opts.Headers = DefaultHeaders()
@@ -146,6 +145,14 @@ func newInstance() (string, error) {
 	return host + "/" + id.String()[:8], err
 }
 
+// log is asked for each time: a service may set its default after New.
+func (s *Sender) log() *slog.Logger {
+	if s.opts.Logger != nil {
+		return s.opts.Logger
+	}
+	return slog.Default()
+}
+
 // Record takes an event. It never blocks on the collector or the disk and never
 // fails: what cannot be kept is counted in Stats and logged. Before, After and
 // ExtraData are read before it returns.
@@ -162,7 +169,7 @@ func (s *Sender) record(ctx context.Context, e *Event, members map[string]any) {
 	}
 	if err != nil {
 		s.stats.dropped.Add(1)
-		s.opts.Logger.Error("activitylog: an event is no JSON and is lost", "kind", e.Kind, "action", e.Action, "error", err)
+		s.log().Error("activitylog: an event is no JSON and is lost", "kind", e.Kind, "action", e.Action, "error", err)
 		return
 	}
 	s.enqueue(record{id: e.ID, body: body, headers: e.Headers})
@@ -326,7 +333,9 @@ func (s *Sender) release(batch []record) {
 }
 
 // forward brings what waits in memory to the collector, or to the spool while
-// it is away or earlier events still wait there. An error is the disk's.
+// it is away. It does not wait for what is in the spool already: under load that
+// would never be empty again, and the collector sorts by time. An error is the
+// disk's.
 func (s *Sender) forward() error {
 	s.mu.Lock()
 	todo := len(s.pending)
@@ -334,14 +343,12 @@ func (s *Sender) forward() error {
 	for todo > 0 {
 		batch := s.take()
 		todo -= len(batch)
-		if s.spool.empty() {
-			batch = s.deliver(batch)
-		}
+		batch = s.deliver(batch)
 		full, err := s.spool.append(batch)
 		s.stats.spoolBytes.Store(s.spool.bytes)
 		if err != nil {
 			s.release(batch)
-			s.opts.Logger.Error("activitylog: events cannot be written to the spool", "error", err)
+			s.log().Error("activitylog: events cannot be written to the spool", "error", err)
 			return err
 		}
 		s.stats.dropped.Add(int64(len(full)))
@@ -366,7 +373,7 @@ func (s *Sender) drain() {
 			}
 		}
 		if err := s.spool.done(true); err != nil {
-			s.opts.Logger.Error("activitylog: a file of the spool cannot be removed", "error", err)
+			s.log().Error("activitylog: a file of the spool cannot be removed", "error", err)
 			s.delay(0)
 			return
 		}
@@ -378,7 +385,7 @@ func (s *Sender) drain() {
 func (s *Sender) read() bool {
 	batch, damaged, err := s.spool.oldest()
 	if err != nil {
-		s.opts.Logger.Error("activitylog: a file of the spool cannot be read and is put aside as .unreadable", "error", err, "aside", s.spool.done(false))
+		s.log().Error("activitylog: a file of the spool cannot be read and is put aside as .unreadable", "error", err, "aside", s.spool.done(false))
 		s.stats.spoolBytes.Store(s.spool.bytes)
 		return false
 	}
@@ -402,6 +409,6 @@ func (s *Sender) complain() {
 	if lost == s.told || time.Since(s.toldAt) < time.Minute {
 		return
 	}
-	s.opts.Logger.Error("activitylog: events are lost", "now", lost-s.told, "since_start", lost)
+	s.log().Error("activitylog: events are lost", "now", lost-s.told, "since_start", lost)
 	s.told, s.toldAt = lost, time.Now()
 }
