@@ -48,7 +48,7 @@ func key(t *testing.T, yaml, path string) any {
 }
 
 func TestGolden(t *testing.T) {
-	for _, name := range []string{"website.py", "jwtapi.py", "saas.py", "legacy.py", "cookiecutter.py", "settings.json"} {
+	for _, name := range []string{"website.py", "jwtapi.py", "saas.py", "legacy.py", "cookiecutter.py", "literals.py", "settings.json"} {
 		src, err := os.ReadFile(filepath.Join("testdata", name))
 		require.NoError(t, err)
 		got := convert(t, name, string(src)).YAML
@@ -190,7 +190,7 @@ func TestJSON(t *testing.T) {
 }
 
 func FuzzConvert(f *testing.F) {
-	for _, name := range []string{"website.py", "jwtapi.py", "saas.py", "legacy.py", "cookiecutter.py", "settings.json"} {
+	for _, name := range []string{"website.py", "jwtapi.py", "saas.py", "legacy.py", "cookiecutter.py", "literals.py", "settings.json"} {
 		src, err := os.ReadFile(filepath.Join("testdata", name))
 		require.NoError(f, err)
 		f.Add(string(src))

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -40,7 +41,7 @@ func TestConvertedSettingsAreTaken(t *testing.T) {
 		"jwt-secret": "secret", "clickhouse-password": "password",
 		"postgres-dsn": "postgres://audit:password@db.example.com:5432/audit", "mongodb-dsn": "mongodb://app:password@mongo.example.com:27017",
 	}
-	for _, name := range []string{"website.py", "jwtapi.py", "saas.py", "legacy.py", "cookiecutter.py", "settings.json"} {
+	for _, name := range []string{"website.py", "jwtapi.py", "saas.py", "legacy.py", "cookiecutter.py", "literals.py", "settings.json"} {
 		config, secrets := convertSettings(t, name)
 		for file, content := range files {
 			require.NoError(t, os.WriteFile(filepath.Join(secrets, file), []byte(content+"\n"), 0o600))
@@ -105,4 +106,65 @@ func TestConvertedJWTAPI(t *testing.T) {
 		assert.Nil(t, refused["user_id"], path)
 	}
 	row(t, c, "crud", "?object_id=1")
+}
+
+// TestSettingsMeanWhatPythonMakesOfThem: a file of literals that Python executes
+// gives the same configuration as our reading of it, and our expressions match
+// the paths that Python's match.
+func TestSettingsMeanWhatPythonMakesOfThem(t *testing.T) {
+	python := os.Getenv("E2E_PYTHON")
+	require.NotEmpty(t, python, "E2E_PYTHON names a python; make e2e sets it")
+	const script = `
+import json, re, runpy, sys, warnings
+warnings.simplefilter("ignore")
+found = {k: v for k, v in runpy.run_path(sys.argv[1]).items() if k.isupper()}
+json.dump(found, open(sys.argv[2], "w"), default=lambda v: sorted(v) if isinstance(v, set) else str(v))
+paths = ["/health/", "/x/health/", "/robots.txt", "/robotsxtxt", "/robots.txt2", "/tri'ple\"/", "/caf\u00e9/", "/AA\t/", "/line/", "/u/12/", "/u/x/", "/v1/internal/x",
+         "/v1/x", "/a/", "/b/", "/", ""]
+out = found["ACTIVITYLOG"].get("UNREGISTERED_URLS", []) + found["ACTIVITYLOG"].get("UNREGISTERED_URLS_EXTRA", [])
+json.dump({p: any(re.match(e, p) for e in out) for p in paths}, sys.stdout)
+`
+	for _, name := range []string{"literals.py", "saas.py"} {
+		source := filepath.Join(repo, "internal", "djangosettings", "testdata", name)
+		executed := filepath.Join(t.TempDir(), "executed.json")
+		cmd := exec.CommandContext(t.Context(), python, "-c", script, source, executed)
+		matched, err := cmd.Output()
+		require.NoError(t, err)
+		convert := func(file string) string {
+			cmd := exec.CommandContext(t.Context(), binary(t, "auditctl"), "convert-settings", file)
+			out, _ := cmd.Output()
+			lines := strings.Split(string(out), "\n")
+			for i, line := range lines {
+				lines[i], _, _ = strings.Cut(line, " # ")
+				if strings.HasPrefix(line, "#") {
+					lines[i] = ""
+				}
+			}
+			return strings.TrimSpace(strings.Join(lines, "\n"))
+		}
+		require.Equal(t, convert(executed), convert(source), name)
+		if name != "literals.py" {
+			continue
+		}
+		config, _ := convertSettings(t, name)
+		c := newCollector(t, "otelcol-config.yaml")
+		c.config = config
+		c.Start()
+		var expected map[string]bool
+		require.NoError(t, json.Unmarshal(matched, &expected))
+		for path, excluded := range expected {
+			if path == "" {
+				continue // no path of a request
+			}
+			a := c.postEvents(http.StatusOK, fmt.Sprintf(`{"kind":"request","method":"GET","url":%s,"response_status":200}`, jsonText(t, path)))
+			assert.Equal(t, excluded, a.Filtered == 1, "%q", path)
+		}
+	}
+}
+
+func jsonText(t *testing.T, s string) string {
+	t.Helper()
+	b, err := json.Marshal(s)
+	require.NoError(t, err)
+	return string(b)
 }
