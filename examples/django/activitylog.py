@@ -28,7 +28,7 @@ SECRET = (r"passw|passphrase|secret|token|(api|access|private)_?key|credential|a
           r"session_?(key|data|id)|(^|_)(pass|pin|cvv|cvc|sid|sig)$")
 MASK, BEFORE, BULKY = "***", "_activitylog_before", {"before", "after", "changed_fields", "extra_data", "object_repr"}
 EVENT, CHUNK, FILE = 256 << 10, 1 << 20, 16 << 20  # bytes, about: of an event, a request, a file of the spool
-IDLE, RETRY = 2.0, 10.0  # seconds between looks at the spool; at most between attempts to reach the collector
+IDLE, RETRY, HIDDEN = 2.0, 10.0, 5000  # seconds between looks at the spool, attempts to send at most; tokens in memory
 LOGINS = {auth.user_logged_in: "login", auth.user_logged_out: "logout", auth.user_login_failed: "login_failed"}
 logger, current = logging.getLogger("activitylog"), contextvars.ContextVar("activitylog", default=None)
 
@@ -37,8 +37,8 @@ def conf():
     given = getattr(settings, "ACTIVITYLOG_PRODUCER", {})
     if unknown := given.keys() - DEFAULTS.keys():
         raise KeyError(f"ACTIVITYLOG_PRODUCER has no {sorted(unknown)}; it has {sorted(DEFAULTS)}")
-    folder = given.get("spool_dir") or pathlib.Path(getattr(settings, "BASE_DIR", "."), "activitylog-spool")
-    return {**DEFAULTS, **given, "spool_dir": pathlib.Path(folder).absolute()}
+    folder = pathlib.Path(getattr(settings, "BASE_DIR", "."), given.get("spool_dir") or "activitylog-spool")
+    return {**DEFAULTS, **given, "spool_dir": folder.absolute()}
 
 @functools.lru_cache(maxsize=1000)
 def secret(name):
@@ -50,7 +50,6 @@ def now():
 def quietly(*heard):
     """Calls the function on these signals. What goes wrong in it is logged and never reaches the project's own code."""
     def decorate(function):
-        @functools.wraps(function)
         def wrapper(*args, **kwargs):
             try:
                 return function(*args, **kwargs)
@@ -69,8 +68,9 @@ class Acting:
         self.request, self.known, self.response, self.streamed, self.origin = request, actor, None, 0, {}
         self.datetime, self.started = now(), time.perf_counter()
         if request is not None:  # by peer and headers the collector judges address, browser, trace and token
-            sent = {n.lower(): v for n, v in request.headers.items() if re.fullmatch(conf()["headers"], n.lower())}
-            self.origin = {"headers": sent, "peer_address": request.META.get("REMOTE_ADDR") or None}
+            headers = {n.lower(): sender.hide(v) if secret(n.replace("-", "_")) else v
+                       for n, v in request.headers.items() if re.fullmatch(conf()["headers"], n, re.IGNORECASE)}
+            self.origin = {"headers": headers, "peer_address": request.META.get("REMOTE_ADDR") or None}
 
     def __enter__(self):
         self.outer = current.set(self)
@@ -96,8 +96,8 @@ class Acting:
     def finish(self, error=None):
         request, response, status, size = self.request, self.response, 500 if isinstance(error, Exception) else None, None
         if response is not None:
-            status, size = response.status_code, response.get("Content-Length")
-            size = size or (self.streamed if response.streaming else len(response.content))
+            length = self.streamed if response.streaming else len(response.content)
+            status, size = response.status_code, response.get("Content-Length") or length
         taken, given = (int(n) if str(n).isdecimal() else None for n in (request.META.get("CONTENT_LENGTH"), size))
         query = re.sub("([^&=]+)=[^&]*", lambda m: f"{m[1]}={MASK}" if secret(urllib.parse.unquote_plus(m[1])) else m[0],
                        request.META.get("QUERY_STRING", ""))
@@ -185,10 +185,8 @@ def before_save(sender, instance, using, **_):
 def after_change(sender, instance, using, created=None, update_fields=None, **_):
     old = instance.__dict__.pop(BEFORE, None)
     before, after = images(instance, update_fields, old)
-    if created is None:
-        changed(using, "delete", sender, instance, before=after)
-    else:
-        changed(using, "create" if created else "update", sender, instance, before=old and before, after=after)
+    before, after = (after, None) if created is None else (old and before, after)
+    changed(using, {None: "delete", True: "create", False: "update"}[created], sender, instance, before=before, after=after)
 
 @quietly(models.signals.m2m_changed)
 def m2m_changed(sender, instance, action, reverse, pk_set, using, **_):
@@ -199,12 +197,11 @@ def m2m_changed(sender, instance, action, reverse, pk_set, using, **_):
     if when == "pre" and what != "add":  # what is there: remove names others too, and clear none
         own, other = (forward.m2m_field_name(), forward.m2m_reverse_field_name())[::-1 if reverse else 1]
         chosen = {own: instance} if pk_set is None else {own: instance, f"{other}__in": pk_set}
-        rows = sender._base_manager.using(using).filter(**chosen).values_list(other, flat=True)
-        instance.__dict__[BEFORE + name] = list(rows)
+        instance.__dict__[BEFORE + name] = list(sender._base_manager.using(using).filter(**chosen).values_list(other, flat=True))
     elif when == "post":
         if keys := sorted(pk_set if what == "add" else instance.__dict__.pop(BEFORE + name), key=str):
-            changes = {name: [[], keys] if what == "add" else [keys, []]}
-            changed(using, f"{'reverse_' * reverse}m2m_{what}", type(instance), instance, changed_fields=changes)
+            changed(using, f"{'reverse_' * reverse}m2m_{what}", type(instance), instance,
+                    changed_fields={name: [[], keys] if what == "add" else [keys, []]})
 
 @quietly(*LOGINS)
 def logged(signal, request=None, user=None, credentials=None, **_):
@@ -228,8 +225,8 @@ def record_bulk(event_type, model, objects, changes=None, using="default", **eve
     objects, instances or keys; changes is {field: [old, new]}."""
     changes = changes and {name: [MASK, MASK] if secret(name) else pair for name, pair in changes.items()}
     for one in objects:
-        after = images(one)[1] if isinstance(one, models.Model) else None
-        changed(using, event_type, model, one, after=after, changed_fields=changes, **event)
+        image = {"after": images(one)[1]} if isinstance(one, models.Model) else {}
+        changed(using, event_type, model, one, changed_fields=changes, **image, **event)
 
 def plain(value):
     if isinstance(value, (bytes, memoryview)):
@@ -263,7 +260,7 @@ class Sender:
 
     def __init__(self):  # again in a forked process: what its parent holds is the parent's to send
         self.lock, self.wake, self.thread, self.own, self.files = threading.Lock(), threading.Event(), None, None, []
-        self.full, self.delay, self.retry_at = False, 0, 0
+        self.full, self.delay, self.retry_at, self.hidden = False, 0, 0, {}
         self.name, self.numbers = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}", itertools.count(1)
 
     def put(self, kind, event):
@@ -283,6 +280,15 @@ class Sender:
                 self.thread = threading.Thread(target=self.run, name="activitylog", daemon=True)
                 self.thread.start()
         self.wake.set()
+
+    def hide(self, value):
+        """A word for a token: itself it stays in memory, and never gets to the disk."""
+        word = f"@{uuid.uuid4().hex}"
+        with self.lock:
+            self.hidden[word] = value
+            if len(self.hidden) > HIDDEN:
+                del self.hidden[next(iter(self.hidden))]
+        return word
 
     def flush(self, timeout=5.0):
         """Waits until the collector has every event; what it does not take waits on disk."""
@@ -353,6 +359,7 @@ class Sender:
 
     def post(self, body):
         headers = {"Content-Type": "application/x-ndjson", "Authorization": f"Bearer {conf()['token']}"}
+        body = re.sub(b'"(@[0-9a-f]{32})"', lambda m: json.dumps(self.hidden.get(m[1].decode(), "")).encode(), body)
         request = urllib.request.Request(conf()["endpoint"], body, headers)
         tls = ssl.create_default_context(cafile=conf()["ca_file"]) if conf()["ca_file"] else None
         try:

@@ -376,7 +376,7 @@ func TestDjangoOutage(t *testing.T) {
 			c.Stop()
 
 			for n := range 20 {
-				d.Get(200, fmt.Sprintf("/create/?number=away-%d", n))
+				d.Get(200, fmt.Sprintf("/create/?number=away-%d", n), "Authorization", "Bearer not.for.disk")
 			}
 			// The worker kills itself in the middle of a request, right after its commit.
 			_, _, err := d.try(http.DefaultClient, http.MethodPost, "/kill/?number=away-killed", nil, nil) // no POST is tried twice
@@ -391,6 +391,9 @@ func TestDjangoOutage(t *testing.T) {
 				info, err := os.Stat(file)
 				require.NoError(t, err)
 				assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+				raw, err := os.ReadFile(file)
+				require.NoError(t, err)
+				assert.NotContains(t, string(raw), "not.for.disk")
 			}
 			d.Kill() // everything, as by kill -9
 
