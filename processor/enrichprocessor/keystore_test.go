@@ -276,3 +276,57 @@ func TestKeySetIsRotatedUnderLoad(t *testing.T) {
 	load.Wait()
 	assert.LessOrEqual(t, i.requests.Load(), int64(1+askedAtOnce))
 }
+
+// Nobody but the issuer can be asked for keys, and nobody on the way can answer.
+func TestKeySetURL(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://id.example.org/jwks":       "",
+		"http://127.0.0.1:8080/jwks":        "",
+		"http://localhost/jwks":             "",
+		"http://[::1]:80/jwks":              "",
+		"http://id.example.org/jwks":        "jwks_allow_http",
+		"http://localhost.example.org/jwks": "jwks_allow_http",
+		"http://169.254.169.254/latest":     "jwks_allow_http",
+		"file:///etc/passwd":                "want https",
+		"ftp://id.example.org/":             "want https",
+		"https://":                          "want https",
+		"id.example.org/jwks":               "want https",
+		"https://u:hush@id.example.org/":    "user name or password",
+		"https://id.example.org:x/hush":     "want https",
+	} {
+		k := KeyConfig{JWKSURL: address}
+		err := k.validate()
+		if want == "" {
+			require.NoError(t, err, address)
+			continue
+		}
+		require.ErrorContains(t, err, want, address)
+		require.NotContains(t, err.Error(), "hush")
+	}
+	require.NoError(t, (&KeyConfig{JWKSURL: "http://id.example.org/jwks", JWKSAllowHTTP: true}).validate())
+	for _, k := range []KeyConfig{
+		{JWKSURL: "https://a/", JWKSFile: "b"},
+		{JWKSURL: "https://a/", ID: "x"},
+		{JWKSURL: "https://a/", Algorithms: []string{"HS256"}},
+		{JWKSFile: "a", RefreshInterval: time.Millisecond},
+	} {
+		require.Error(t, k.validate())
+	}
+}
+
+// The metrics tell readings that changed something from those that did not and
+// those that failed.
+func TestKeyRefreshesAreCounted(t *testing.T) {
+	path := fileOf(t, testSecret)
+	counts := map[string]int{}
+	cfg := createDefaultConfig().(*Config)
+	cfg.JWT.Keys = []KeyConfig{{SecretFile: path}}
+	s, err := newKeyStore(t.Context(), &cfg.JWT, zap.NewNop(), func(outcome string) { counts[outcome]++ })
+	require.NoError(t, err)
+	defer s.close()
+	for _, text := range []string{testSecret, testSecret + "!", "", testSecret + "!"} {
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		s.refresh(t.Context(), s.sources[0])
+	}
+	assert.Equal(t, map[string]int{refreshUnchanged: 2, refreshChanged: 1, refreshFailed: 1}, counts)
+}

@@ -88,6 +88,8 @@ func TestMetrics(t *testing.T) {
 	rule := func(r string) attribute.KeyValue { return attribute.String("rule", r) }
 	metadatatest.AssertEqualEnrichEvents(t, tt, points(point(7, kind("request")), point(1, kind("crud"))), ignore)
 	metadatatest.AssertEqualEnrichTokens(t, tt, points(point(3, result("verified")), point(1, result("failed"))), ignore)
+	reason := func(r string) attribute.KeyValue { return attribute.String("reason", r) }
+	metadatatest.AssertEqualEnrichTokenFailures(t, tt, points(point(1, reason("forged"))), ignore)
 	metadatatest.AssertEqualEnrichActorConflicts(t, tt, points(point(1)), ignore)
 	metadatatest.AssertEqualEnrichDatetimeCorrected(t, tt, points(point(1)), ignore)
 	metadatatest.AssertEqualEnrichTruncated(t, tt, points(point(3)), ignore)

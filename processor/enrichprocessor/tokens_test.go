@@ -226,3 +226,28 @@ func TestAttacks(t *testing.T) {
 	}
 	require.Len(t, f.Tokens, 31, "each token of the fixtures is looked at")
 }
+
+// Each way in which issuers say that a program got the token for itself.
+func TestServices(t *testing.T) {
+	for name, tt := range map[string]struct {
+		claims  map[string]any
+		service bool
+	}{
+		"RFC 9068":              {map[string]any{"sub": "job", "client_id": "job"}, true},
+		"Okta":                  {map[string]any{"sub": "0oa1", "cid": "0oa1"}, true},
+		"Auth0 by grant":        {map[string]any{"sub": "x", "gty": "client-credentials"}, true},
+		"Auth0 by subject":      {map[string]any{"sub": "AbC@clients", "azp": "AbC"}, true},
+		"Auth0, another client": {map[string]any{"sub": "AbC@clients", "azp": "XyZ"}, false},
+		"Auth0, by password":    {map[string]any{"sub": "auth0|1", "azp": "AbC", "gty": "password"}, false},
+		"Entra by idtyp":        {map[string]any{"sub": "s", "oid": "o", "idtyp": "app"}, true},
+		"Entra v1":              {map[string]any{"sub": "o", "oid": "o", "appid": "a"}, true},
+		"Entra, a person":       {map[string]any{"sub": "s", "oid": "o", "azp": "a", "scp": "x"}, false},
+		"Entra, by scope":       {map[string]any{"sub": "o", "oid": "o", "azp": "a", "scp": "x"}, false},
+		"Keycloak":              {map[string]any{"sub": "u", "azp": "Job", "preferred_username": "service-account-job"}, true},
+		"Keycloak, a person":    {map[string]any{"sub": "u", "azp": "shop", "preferred_username": "service-account-job"}, false},
+		"no client, no subject": {map[string]any{}, false},
+		"a client, no subject":  {map[string]any{"azp": "shop"}, false},
+	} {
+		assert.Equal(t, tt.service, isService(tt.claims), name)
+	}
+}
