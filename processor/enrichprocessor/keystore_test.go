@@ -165,6 +165,9 @@ func TestKeySetServerFails(t *testing.T) {
 			require.Equal(t, 1, warned.Len())
 			require.Equal(t, "jwt::keys::0::jwks_url", warned.All()[0].ContextMap()["key"])
 			require.NotContains(t, fmt.Sprint(warned.All()[0].ContextMap()), "hush")
+			if name == "hangs" {
+				return // each further request would take as long
+			}
 
 			i.answer.Store(serve(good))
 			eventually(t, e, tok, "")
