@@ -200,7 +200,7 @@ func (s *keyStore) publish() error {
 func (s *keyStore) refresh(ctx context.Context, src *source) (outcome string) {
 	changed, err := s.load(ctx, src)
 	s.mu.Lock()
-	wasFailing := src.failing
+	wasFailing, keys := src.failing, len(src.entry.keys)
 	src.failing = err != nil
 	s.mu.Unlock()
 	switch {
@@ -213,7 +213,7 @@ func (s *keyStore) refresh(ctx context.Context, src *source) (outcome string) {
 		}
 	case changed:
 		outcome = refreshChanged
-		s.logger.Info("Read keys for tokens.", zap.String("key", src.name), zap.Int("keys", len(src.entry.keys)))
+		s.logger.Info("Read keys for tokens.", zap.String("key", src.name), zap.Int("keys", keys))
 	default:
 		outcome = refreshUnchanged
 	}
@@ -223,7 +223,7 @@ func (s *keyStore) refresh(ctx context.Context, src *source) (outcome string) {
 
 // keep refreshes a source until the end, at its interval and when asked.
 func (s *keyStore) keep(ctx context.Context, src *source) {
-	timer := time.NewTimer(src.pause(src.entry.loaded))
+	timer := time.NewTimer(s.pause(src))
 	defer timer.Stop()
 	for {
 		select {
@@ -235,8 +235,7 @@ func (s *keyStore) keep(ctx context.Context, src *source) {
 				return
 			}
 		}
-		outcome := s.refresh(ctx, src)
-		if outcome == refreshChanged {
+		if s.refresh(ctx, src) == refreshChanged {
 			if err := s.publish(); err != nil {
 				s.logger.Error("Cannot use the keys that were read.", zap.Error(err))
 			}
@@ -245,13 +244,15 @@ func (s *keyStore) keep(ctx context.Context, src *source) {
 		case <-src.entry.wanted: // by a token that had met the keys of before
 		default:
 		}
-		timer.Reset(src.pause(outcome != refreshFailed))
+		timer.Reset(s.pause(src))
 	}
 }
 
 // pause is the time to the next reading: shorter after one that failed.
-func (src *source) pause(ok bool) time.Duration {
-	if !ok {
+func (s *keyStore) pause(src *source) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if src.failing {
 		return min(src.interval, askedEvery)
 	}
 	return src.interval
