@@ -95,5 +95,7 @@ func (c *correlator) correlate(in *intake) {
 // hashSession gives the form in which a session key is stored: SHA-256 in hex.
 func hashSession(key string) string {
 	sum := sha256.Sum256([]byte(key))
-	return hex.EncodeToString(sum[:])
+	var text [2 * sha256.Size]byte
+	hex.Encode(text[:], sum[:])
+	return string(text[:])
 }
