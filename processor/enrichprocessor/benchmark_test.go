@@ -21,15 +21,23 @@ func BenchmarkProcess(b *testing.B) {
 	ev.Route = "/api/invoices/{year}/{month}/{id}/"
 	ev.RequestBodySize, ev.ResponseBodySize = activity.Some(0), activity.Some(2_048)
 	ev.ExtraData = `{"request_id":"0b1c","feature":"invoice-list"}`
+	city := cityDatabase(b)
 	signed := "Bearer " + token(b, jwt.SigningMethodHS256, []byte(testSecret),
 		jwt.MapClaims{"sub": "7", "username": "ada", "roles": []string{"admin"}, "iss": "https://id.example.org"})
 	for name, in := range map[string]*activitylogs.Inputs{
 		"token":   {PeerAddress: "198.51.100.7", Headers: map[string][]string{"authorization": {signed}}},
 		"address": {PeerAddress: "198.51.100.7"},
+		"browser behind a proxy": {PeerAddress: "10.0.0.1", Headers: map[string][]string{
+			"authorization": {signed}, "x-forwarded-for": {"81.2.69.160"}, "sec-ch-ua-platform": {`"Windows"`}, "sec-ch-ua-mobile": {"?0"},
+			"sec-ch-ua": {`"Not A;Brand";v="99", "Chromium";v="120", "Google Chrome";v="120"`},
+		}},
 	} {
 		b.Run(name, func(b *testing.B) {
 			const batch = 1000
-			e := started(b, withSecret)
+			e := started(b, func(c *Config) {
+				withSecret(c)
+				c.GeoIP.Path, c.ClientAddress.TrustedProxies = city, []string{"10.0.0.0/8"}
+			})
 			var input plog.Logs
 			b.ReportAllocs()
 			for b.Loop() {
