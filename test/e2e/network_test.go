@@ -128,7 +128,9 @@ func TestGeoAndAnonymise(t *testing.T) {
 	becomes("Paris")
 	require.NoError(t, os.WriteFile(city+".new", []byte("no database"), 0o600))
 	require.NoError(t, os.Rename(city+".new", city))
-	require.Eventually(t, func() bool { return strings.Contains(c.logs.String(), "geoip::path") && strings.Contains(c.logs.String(), "cannot be read") }, 20*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool {
+		return strings.Contains(c.logs.String(), "geoip::path") && strings.Contains(c.logs.String(), "cannot be read")
+	}, 20*time.Second, 50*time.Millisecond)
 	becomes("Paris")
 	assert.Equal(t, 2, strings.Count(c.logs.String(), "No geo database"))
 
