@@ -287,7 +287,7 @@ func (c *textScan) behindWord(i int) int {
 		}
 		return 0
 	}
-	if len(w) > len("bearer") || !c.search.has(secretToken) {
+	if len(w) > len("bearer") || !beginsScheme[w[0]] || !c.search.has(secretToken) {
 		return 0
 	}
 	from := i + 1
@@ -303,6 +303,9 @@ func (c *textScan) behindWord(i int) int {
 	}
 	return 0
 }
+
+// beginsScheme tells the first bytes of the schemes that isCredential knows.
+var beginsScheme = bytesOf("BbTtAa")
 
 // credentialByte tells the bytes of token68 (RFC 9110 section 11.2) before the
 // signs that fill it up.

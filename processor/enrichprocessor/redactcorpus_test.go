@@ -98,7 +98,7 @@ func BenchmarkRedactHostile(b *testing.B) {
 	p := redactionOf(b, nil)
 	for name, piece := range map[string]string{
 		"urls": "://", "colons": "token::", "equals": "a=", "quotes": "password '", "basic": "Basic ", "pem": "-----BEGIN ",
-		"digits": "4111-", "keys": "ghp_", "dollars": "md5$", "elements": "password>", "lists": "token=[", "jwt": "eyJ.",
+		"digits": "4111-", "keys": "ghp_", "dollars": "md5$", "elements": "password>", "lists": "token=[", "jwt": "eyJ.", "percents": "%41%zz",
 	} {
 		for _, size := range []string{"1x", "4x"} {
 			text := strings.Repeat(piece, map[string]int{"1x": 16 << 10, "4x": 64 << 10}[size]/len(piece))

@@ -68,7 +68,10 @@ func plainName(dst []byte, name string) []byte {
 			dst = append(dst, c)
 		}
 	}
-	return bytes.TrimRight(dst, "0123456789")
+	for len(dst) > 0 && dst[len(dst)-1]-'0' < 10 {
+		dst = dst[:len(dst)-1]
+	}
+	return dst
 }
 
 // nameRoom holds most plain names without an allocation.

@@ -1,7 +1,6 @@
 package enrichprocessor
 
 import (
-	"net/url"
 	"strings"
 )
 
@@ -36,6 +35,8 @@ type textScan struct {
 	// The last word and the one before it.
 	begin, end         int
 	lastBegin, lastEnd int
+
+	noUser int // no userinfo of a URL before this
 }
 
 // wordByte tells the bytes of a word: those of names, keys, tokens and numbers.
@@ -200,11 +201,18 @@ func (c *textScan) sign(i int) int {
 // also one with a slash that should have been encoded, and a key that stands
 // alone there.
 func (c *textScan) authority(from int) int {
+	if from < c.noUser {
+		return 0
+	}
 	to := min(len(c.s), from+maxAuthority)
 	if i := strings.IndexAny(c.s[from:to], " \t\r\n\"'`<>\\"); i >= 0 {
 		to = from + i
 	}
 	all := c.s[from:to]
+	if strings.IndexByte(all, '@') < 0 {
+		c.noUser = to
+		return 0
+	}
 	host := all
 	if i := strings.IndexAny(all, "/?#"); i >= 0 {
 		host = all[:i]
@@ -257,10 +265,7 @@ func (c *textScan) encoded(i int) int {
 	for to < len(c.s) && !endsPiece[c.s[to]] {
 		to++
 	}
-	meant, err := url.PathUnescape(c.s[from:to])
-	if err != nil {
-		return 0
-	}
+	meant := decoded(c.s[from:to])
 	for _, text := range [...]string{meant, strings.ReplaceAll(meant, "+", " ")} {
 		inner := textScan{p: c.p, s: text, search: c.search &^ parametersApart, layers: c.layers + 1}
 		if safe := inner.run(); safe != text {
@@ -275,6 +280,27 @@ func (c *textScan) encoded(i int) int {
 	}
 	c.begin, c.end = from, to
 	return to
+}
+
+// decoded undoes percent-encoding, and leaves what is none.
+func decoded(s string) string {
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]) {
+			b = append(b, hexValue(s[i+1])<<4|hexValue(s[i+2]))
+			i += 2
+			continue
+		}
+		b = append(b, s[i])
+	}
+	return string(b)
+}
+
+func hexValue(c byte) byte {
+	if c -= '0'; c < 10 {
+		return c
+	}
+	return (c + '0' | 0x20) - 'a' + 10
 }
 
 // endsPiece tells the bytes that are encoded within a parameter.
