@@ -28,7 +28,7 @@ func FuzzDiff(f *testing.F) {
 }
 
 func TestDiffProperties(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test's data
+	r := rand.New(rand.NewPCG(1, 2))
 	for range 5000 {
 		before := randomObject(r, 4)
 		after := randomObject(r, 4)

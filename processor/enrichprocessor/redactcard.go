@@ -18,7 +18,7 @@ func cardEnd(s string, i int) int {
 			if n == len(digits) {
 				return 0
 			}
-			digits[n] = c - '0'
+			digits[n] = c - '0' //nolint:gosec // n is checked above
 			n++
 			groups[g]++
 			continue

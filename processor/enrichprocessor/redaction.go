@@ -35,7 +35,7 @@ func searchedKinds() []string { return secretWords[secretPassword : secretEmail+
 
 func secretKindOf(word string) (secretKind, bool) {
 	i := slices.Index(searchedKinds(), word)
-	return secretPassword + secretKind(max(i, 0)), i >= 0
+	return secretPassword + secretKind(max(i, 0)), i >= 0 //nolint:gosec // six words
 }
 
 // kindSet is a set of kinds.
@@ -138,17 +138,16 @@ func (p *redaction) appendSecret(dst []byte, secret string, k secretKind) []byte
 
 func (p *redaction) appendAction(dst []byte, action, secret string, k secretKind) []byte {
 	p.found[k]++
-	switch action {
-	case actionHMAC:
-		if p.mac == nil {
-			p.mac = hmac.New(sha256.New, p.key)
-		}
-		p.mac.Reset()
-		p.mac.Write([]byte(secret))
-		var sum [sha256.Size]byte
-		return hex.AppendEncode(append(dst, pseudonymPrefix...), p.mac.Sum(sum[:0])[:pseudonymBytes])
+	if action != actionHMAC {
+		return append(dst, masked...)
 	}
-	return append(dst, masked...)
+	if p.mac == nil {
+		p.mac = hmac.New(sha256.New, p.key)
+	}
+	p.mac.Reset()
+	p.mac.Write([]byte(secret))
+	var sum [sha256.Size]byte
+	return hex.AppendEncode(append(dst, pseudonymPrefix...), p.mac.Sum(sum[:0])[:pseudonymBytes])
 }
 
 // text gives free text with the secrets found in it replaced; text without one

@@ -80,7 +80,7 @@ func (w *jsonRewrite) str(i int) int {
 		return endOfValue(w.text, start)
 	}
 	pair := w.pairs && w.depth == 1
-	if !w.p.names.secret(name) && !(pair && w.p.names.secretPath(name)) {
+	if !w.p.names.secret(name) && (!pair || !w.p.names.secretPath(name)) {
 		w.search(i, end)
 		return start
 	}

@@ -1,16 +1,22 @@
 package enrichprocessor
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/activitylogs"
+	"github.com/activitylog/otelcol-activitylog/processor/enrichprocessor/internal/metadatatest"
 )
 
 const testHMACKey = "a key of sixteen bytes"
@@ -77,8 +83,8 @@ func TestActions(t *testing.T) {
 	require.Regexp(t, `^hmac-sha256:[0-9a-f]{32}$`, pseudonym)
 	assert.Equal(t, "token="+pseudonym, mac.query("token=hush"), "the same in every place")
 	assert.Equal(t, "token="+pseudonym, mac.query("token=%68ush"), "and however it is written")
-	assert.Equal(t, `{"pwd":"`+pseudonym+`"}`, mac.json(`{"pwd":"hus\u0068"}`))             //nolint:testifylint // byte for byte
-	assert.Equal(t, `{"pwd":[null,"`+pseudonym+`"]}`, mac.changes(`{"pwd":[null,"hush"]}`)) //nolint:testifylint // byte for byte
+	assert.Equal(t, `{"pwd":"`+pseudonym+`"}`, mac.json(`{"pwd":"hus\u0068"}`))
+	assert.Equal(t, `{"pwd":[null,"`+pseudonym+`"]}`, mac.changes(`{"pwd":[null,"hush"]}`))
 	assert.NotContains(t, redactionOf(t, func(c *RedactConfig) { withHMAC(c); c.HMACKey += "!" }).query("token=hush"), pseudonym)
 	assert.NotContains(t, mac.text("password="+pseudonym+"hush", mac.search), "hush", "a secret cannot hide behind a pseudonym")
 }
@@ -140,4 +146,22 @@ func TestLargeChanges(t *testing.T) {
 	assert.Regexp(t, `^\{"bio":\["",\{"_truncated":5002,"_sha256":"[0-9a-f]{64}"\}\],"pwd":\["\*\*\*","\*\*\*"\],"state":\["new","paid"\]\}$`, got.ChangedFields)
 	assert.NotZero(t, got.Flags&activity.FlagTruncated)
 	assert.Equal(t, "changed_fields", got.TruncatedFields)
+}
+
+func TestSecretsAreCounted(t *testing.T) {
+	p := redactionOf(t, nil)
+	p.json(`{"pwd":"hush","a":"password=hush 4111111111111111","b":"Bearer abcdefgh1"}`)
+	assert.Equal(t, [secretKinds]int64{secretName: 1, secretPassword: 1, secretCard: 1, secretToken: 1}, p.found)
+	p.json(`{"pwd":"***","a":"password=***"}`)
+	assert.Equal(t, int64(1), p.found[secretName], "what is masked already is not counted")
+
+	tt := componenttest.NewTelemetry()
+	t.Cleanup(func() { require.NoError(t, tt.Shutdown(context.Background())) })
+	e, err := newEnricher(createDefaultConfig().(*Config), metadatatest.NewSettings(tt), func() time.Time { return testNow })
+	require.NoError(t, err)
+	e.reportSecrets(&request{ctx: t.Context(), secrets: *p})
+	metadatatest.AssertEqualEnrichRedacted(t, tt, points(
+		point(1, attribute.String("secret", "name")), point(1, attribute.String("secret", "password")),
+		point(1, attribute.String("secret", "card")), point(1, attribute.String("secret", "token")),
+	), metricdatatest.IgnoreTimestamp())
 }

@@ -49,7 +49,7 @@ func Samples(n int, seed uint64) ([]Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &maker{rand.New(rand.NewPCG(seed, 1))} //nolint:gosec // a test's data
+	m := &maker{rand.New(rand.NewPCG(seed, 1))}
 	var out []Sample
 	for i := 0; len(out) < n; i++ {
 		form, place := forms[i%len(forms)], places[(i+i/len(forms))%len(places)]
