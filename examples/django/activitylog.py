@@ -264,6 +264,8 @@ class Sender:
         self.name, self.numbers = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}", itertools.count(1)
 
     def put(self, kind, event):
+        if not conf()["enabled"]:
+            return
         event = {"id": str(uuid.uuid4()), "kind": kind, "datetime": now(), "service": conf()["service"],
                  "producer": self.name, "producer_seq": next(self.numbers), **event}
         line = encode({name: value for name, value in event.items() if value is not None})

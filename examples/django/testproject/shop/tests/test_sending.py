@@ -175,6 +175,11 @@ class Sending(TestCase):
             words = [self.sender.hide(str(n)) for n in range(5)]
         self.assertEqual(self.sender.hidden, dict(zip(words[2:], "234")))
 
+    def test_nothing_is_recorded_where_that_is_off(self):
+        self.conf["enabled"] = False
+        self.put("one")
+        self.assertEqual((list(self.folder.iterdir()), activitylog.label(activitylog.get_user_model())), ([], ""))
+
     def test_nobody_else_may_read_it(self):
         self.sender.retry_at = time.monotonic() + 100
         self.conf["spool_dir"] = self.folder / "new"
