@@ -4,8 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,11 +46,17 @@ func (in *intake) extraData(s *scope, lr plog.LogRecord, e *enricher) string {
 		add("_trace_flags", strconv.FormatUint(uint64(f), 10))
 	}
 	text := extend(client, notes)
-	if client != "" && len(notes) > 0 && depthOf(text) > activity.MaxJSONDepth {
+	if strings.HasPrefix(text, movedClient) && depthOf(text) > activity.MaxJSONDepth {
 		text = extend(in.digest(activity.FieldExtraData, client), notes) // it moved one level down
 	}
+	in.notes = notes
 	return text
 }
+
+const (
+	nameMoved   = "_extra_data"
+	movedClient = `{"` + nameMoved + `":`
+)
 
 // extend puts the notes behind the client's own members. A text that is no
 // object, or that uses a reserved name itself, moves whole under _extra_data.
@@ -58,46 +64,49 @@ func extend(client string, notes []note) string {
 	if len(notes) == 0 {
 		return client
 	}
+	size := len(movedClient) + len(client) + len("}")
+	for _, n := range notes {
+		size += len(n.key) + len(n.json) + len(`,"":`)
+	}
 	var b strings.Builder
+	b.Grow(size)
 	b.WriteByte('{')
 	empty := true
-	if client != "" {
-		body := strings.TrimSpace(client)
-		if body[0] == '{' && !usesAny(body, notes) {
-			body = body[1 : len(body)-1]
-			empty = strings.TrimSpace(body) == ""
-			b.WriteString(body)
-		} else {
-			b.WriteString(`"_extra_data":` + client)
-			empty = false
-		}
+	if body := strings.TrimSpace(client); body != "" && body[0] == '{' && !usesAny(body, notes) {
+		body = body[1 : len(body)-1]
+		empty = strings.TrimSpace(body) == ""
+		b.WriteString(body)
+	} else if body != "" {
+		b.WriteString(movedClient[len("{"):])
+		b.WriteString(client)
+		empty = false
 	}
 	for _, n := range notes {
 		if !empty {
 			b.WriteByte(',')
 		}
 		empty = false
-		b.WriteString(`"` + n.key + `":` + n.json)
+		b.WriteByte('"')
+		b.WriteString(n.key)
+		b.WriteString(`":`)
+		b.WriteString(n.json)
 	}
 	b.WriteByte('}')
 	return b.String()
 }
 
+// usesAny reports whether a JSON object has a member with the name of a note, or
+// with the one under which a client's text moves.
 func usesAny(object string, notes []note) bool {
-	if !strings.Contains(object, "_") && !strings.Contains(object, `\`) {
-		return false
-	}
-	var m map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(object), &m); err != nil {
-		return true
-	}
-	for _, n := range notes {
-		if _, ok := m[n.key]; ok {
+	for i := skipSpace(object, 1); i < len(object) && object[i] == '"'; {
+		end := endOfString(object, i)
+		name := memberName(object[i:end])
+		if name == nameMoved || slices.ContainsFunc(notes, func(n note) bool { return n.key == name }) {
 			return true
 		}
+		i = next(object, endOfValue(object, skipSpace(object, skipSpace(object, end)+1)))
 	}
-	_, ok := m["_extra_data"]
-	return ok
+	return false
 }
 
 // safeJSON gives JSON from outside with its secrets masked. Text that is not
@@ -164,7 +173,8 @@ func membersJSON(list []member) string {
 	if len(list) == 0 {
 		return ""
 	}
-	b := []byte{'{'}
+	var room [512]byte
+	b := append(room[:0], '{')
 	for i, m := range list {
 		if i > 0 {
 			b = append(b, ',')

@@ -47,6 +47,15 @@ type member struct {
 // note is one reserved member, its value JSON text.
 type note struct{ key, json string }
 
+// renew makes the intake of the next record of a call, in the room that the one
+// before it took.
+func (in *intake) renew(kind activity.Kind, cut int, secrets *redaction) {
+	*in = intake{
+		event: activity.Event{Kind: kind}, cut: cut, secrets: secrets,
+		headers: in.headers[:0], notes: in.notes[:0], rest: in.rest[:0],
+	}
+}
+
 func (in *intake) note(key, json string) { in.notes = append(in.notes, note{key, json}) }
 
 // header gives the first value of a header of the reported request.
