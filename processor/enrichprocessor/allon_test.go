@@ -2,8 +2,10 @@ package enrichprocessor
 
 import (
 	"context"
+	"path/filepath"
 	"testing"
 
+	"github.com/maxmind/mmdbwriter/mmdbtype"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
@@ -17,7 +19,11 @@ func everything(tb testing.TB, f *fixtures, change func(*Config)) *enricher {
 	return f.started(tb, func(c *Config) {
 		c.JWT.Keys = f.keys(tb)
 		c.ClientAddress.TrustedProxies = []string{"10.0.0.0/8"}
-		c.GeoIP.Path, c.GeoIP.ASNPath = cityDatabase(tb), asnDatabase(tb)
+		asn := filepath.Join(tb.TempDir(), "asn.mmdb")
+		writeDatabase(tb, asn, "GeoLite2-ASN", mmdbEntry{"81.2.69.0/24", mmdbtype.Map{
+			"autonomous_system_number": mmdbtype.Uint32(29518), "autonomous_system_organization": mmdbtype.String("Example Net GmbH"),
+		}})
+		c.GeoIP.Path, c.GeoIP.ASNPath = cityDatabase(tb), asn
 		c.Filter.ExcludeURLsExtra, c.Filter.ExcludeModelsExtra = []string{"^/internal/"}, []string{"audit.*"}
 		c.Filter.SkipUnchanged = true
 		c.Correlation.SessionCookie = "sessionid"
@@ -155,7 +161,7 @@ func BenchmarkSteps(b *testing.B) {
 			{"filters", func(w *work) { w.in.finishURL(); e.filters.event(&w.in.event) }},
 			{"derived", func(w *work) { derive(&w.in.event, false) }},
 			{"geo", func(w *work) { e.geo.fill(&w.in) }},
-			{"diff", func(w *work) { e.diff(&w.in) }},
+			{"diff", func(w *work) { e.diff(w.r, &w.in) }},
 			{"redaction", func(w *work) { e.redact(&w.in) }},
 			{"extra data", func(w *work) { w.in.event.ExtraData = w.in.extraData(w.s, w.lr, e) }},
 			{"limits", func(w *work) { activity.Normalise(&w.in.event, &e.limits) }},

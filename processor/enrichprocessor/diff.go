@@ -13,7 +13,7 @@ const noChanges = "{}"
 
 // diff makes changed_fields of the object before and after, unless the client
 // said it itself. The object after becomes the snapshot when there is none.
-func (e *enricher) diff(in *intake) {
+func (e *enricher) diff(r *request, in *intake) {
 	ev := &in.event
 	in.unchanged = strings.TrimSpace(ev.ChangedFields) == noChanges
 	in.before, in.after = present(in.before), present(in.after)
@@ -33,7 +33,7 @@ func (e *enricher) diff(in *intake) {
 	if ev.ChangedFields != "" || in.before == "" || in.after == "" {
 		return
 	}
-	changes, ok := changedFields(in.before, in.after)
+	changes, ok := r.differ.changedFields(in.before, in.after)
 	if !ok {
 		in.note("_diff", `"before and after are not two JSON objects"`)
 		return
@@ -62,29 +62,34 @@ const diffGrowth = 2
 // Values stand as they were written. Their white space and order of members do
 // not count, numbers are compared as written, and a member that is absent is
 // one that is null. False means that the texts are not two JSON objects.
-func changedFields(before, after string) (string, bool) {
+func (d *differ) changedFields(before, after string) (string, bool) {
 	before, after = activity.CleanText(before), activity.CleanText(after)
 	if !activity.ValidJSON(before) || !activity.ValidJSON(after) {
 		return "", false
 	}
-	a, b := parseTree(before), parseTree(after)
+	d.trees.reset()
+	a, b := d.trees.parse(before), d.trees.parse(after)
 	if !a.isObject() || !b.isObject() {
 		return "", false
 	}
-	d := differ{limit: diffGrowth * (len(before) + len(after)), nested: true}
-	d.objects(nil, a, b)
+	var path [128]byte
+	d.out, d.nested, d.limit, d.overflow = d.out[:0], true, diffGrowth*(len(before)+len(after)), false
+	d.objects(path[:0], &a, &b)
 	if d.overflow {
-		d = differ{}
-		d.objects(nil, a, b)
+		d.out, d.nested, d.overflow = d.out[:0], false, false
+		d.objects(path[:0], &a, &b)
 	}
 	if len(d.out) == 0 {
 		return noChanges, true
 	}
-	return string(append(d.out, '}')), true
+	d.out = append(d.out, '}')
+	return string(d.out), true
 }
 
-// differ writes the members of changed_fields.
+// differ writes the members of changed_fields. The zero value is ready; its room
+// serves one pair of objects after the other.
 type differ struct {
+	trees    treeParser
 	out      []byte
 	nested   bool // look into members; else a field is a member of the object itself
 	limit    int  // bytes of out, when nested

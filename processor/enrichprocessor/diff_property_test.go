@@ -42,10 +42,11 @@ func TestDiffProperties(t *testing.T) {
 
 func checkDiff(t *testing.T, before, after string) {
 	t.Helper()
-	if same, ok := changedFields(before, before); ok {
+	var d differ
+	if same, ok := d.changedFields(before, before); ok {
 		require.Equal(t, noChanges, same)
 	}
-	changes, ok := changedFields(before, after)
+	changes, ok := d.changedFields(before, after)
 	if !ok {
 		return
 	}
@@ -181,8 +182,9 @@ func BenchmarkDiff(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(tt[0]) + len(tt[1])))
+			var d differ
 			for b.Loop() {
-				_, ok := changedFields(tt[0], tt[1])
+				_, ok := d.changedFields(tt[0], tt[1])
 				assert.True(b, ok)
 			}
 		})

@@ -32,6 +32,7 @@ func longPath(value int) string {
 }
 
 func TestChangedFields(t *testing.T) {
+	var d differ // its room is used again
 	for _, tt := range []struct{ name, before, after, want string }{
 		{"nothing", `{"a":1}`, `{"a":1}`, `{}`},
 		{"order and spaces", `{"a":1,"b":{"c":[1,2],"d":null}}`, ` { "b" : {"d":null, "c":[ 1,2 ]} , "a":1 } `, `{}`},
@@ -63,7 +64,7 @@ func TestChangedFields(t *testing.T) {
 		{"case is another field", `{"a":1}`, `{"A":1}`, `{"A":[null,1],"a":[1,null]}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, ok := changedFields(tt.before, tt.after)
+			got, ok := d.changedFields(tt.before, tt.after)
 			assert.True(t, ok)
 			assert.Equal(t, tt.want, got) // byte for byte
 		})

@@ -21,46 +21,75 @@ var jsonNull = jsonTree{raw: "null"}
 
 // parseTree reads valid JSON that is not nested deeper than the limit.
 func parseTree(text string) *jsonTree {
-	var t jsonTree
-	t.parse(text, skipSpace(text, 0))
+	var p treeParser
+	t := p.parse(text)
 	return &t
 }
 
-// parse reads the value at i and gives the index behind it.
-func (t *jsonTree) parse(text string, i int) int {
-	begin := i
-	switch text[i] {
-	case '{':
-		i = t.parseMembers(text, i)
-	case '[':
-		for i = skipSpace(text, i+1); text[i] != ']'; {
-			t.items = append(t.items, jsonTree{})
-			i = next(text, t.items[len(t.items)-1].parse(text, i))
-		}
-		i++
-	default:
-		i = endOfValue(text, i)
-	}
-	t.raw = text[begin:i]
-	return i
+// treeParser keeps the room of its trees for the next ones. The zero value is
+// ready.
+type treeParser struct {
+	text    string
+	members []jsonMember // of all objects
+	items   []jsonTree   // of all lists
+	// What has been read of the objects and lists that are not at their end.
+	openMembers []jsonMember
+	openItems   []jsonTree
 }
 
-func (t *jsonTree) parseMembers(text string, i int) int {
-	for i = skipSpace(text, i+1); text[i] != '}'; {
-		end := endOfString(text, i)
-		t.members = append(t.members, jsonMember{name: memberName(text[i:end])})
-		i = skipSpace(text, skipSpace(text, end)+1)
-		i = next(text, t.members[len(t.members)-1].value.parse(text, i))
+// reset gives the room of the trees up.
+func (p *treeParser) reset() { p.members, p.items = p.members[:0], p.items[:0] }
+
+func (p *treeParser) parse(text string) jsonTree {
+	p.text = text
+	t, _ := p.value(skipSpace(text, 0))
+	return t
+}
+
+// value reads the value at i and gives the index behind it.
+func (p *treeParser) value(i int) (t jsonTree, end int) {
+	switch p.text[i] {
+	case '{':
+		t.members, end = p.object(i)
+	case '[':
+		t.items, end = p.list(i)
+	default:
+		end = endOfValue(p.text, i)
 	}
-	slices.SortStableFunc(t.members, func(a, b jsonMember) int { return strings.Compare(a.name, b.name) })
-	kept := t.members[:0]
-	for k, m := range t.members {
-		if k+1 == len(t.members) || t.members[k+1].name != m.name {
-			kept = append(kept, m)
+	t.raw = p.text[i:end]
+	return t, end
+}
+
+func (p *treeParser) list(i int) (items []jsonTree, end int) {
+	open := len(p.openItems)
+	for i = skipSpace(p.text, i+1); p.text[i] != ']'; i = next(p.text, end) {
+		var item jsonTree
+		item, end = p.value(i)
+		p.openItems = append(p.openItems, item)
+	}
+	from := len(p.items)
+	p.items = append(p.items, p.openItems[open:]...)
+	p.openItems = p.openItems[:open]
+	return p.items[from:], i + 1
+}
+
+func (p *treeParser) object(i int) (members []jsonMember, end int) {
+	open := len(p.openMembers)
+	for i = skipSpace(p.text, i+1); p.text[i] != '}'; i = next(p.text, end) {
+		end = endOfString(p.text, i)
+		m := jsonMember{name: memberName(p.text[i:end])}
+		m.value, end = p.value(skipSpace(p.text, skipSpace(p.text, end)+1))
+		p.openMembers = append(p.openMembers, m)
+	}
+	list, from := p.openMembers[open:], len(p.members)
+	slices.SortStableFunc(list, func(a, b jsonMember) int { return strings.Compare(a.name, b.name) })
+	for k, m := range list {
+		if k+1 == len(list) || list[k+1].name != m.name {
+			p.members = append(p.members, m)
 		}
 	}
-	t.members = kept
-	return i + 1
+	p.openMembers = p.openMembers[:open]
+	return p.members[from:], i + 1
 }
 
 // next gives the index of the next member or item, or of the closing bracket.

@@ -122,6 +122,7 @@ type request struct {
 	made     int64
 	derived  []derived
 	secrets  redaction
+	differ   differ
 	in       intake // of the record at hand
 	// resource and scope are where the record at hand came in.
 	resource plog.ResourceLogs
@@ -247,7 +248,7 @@ func (e *enricher) record(r *request, scope *scope, lr plog.LogRecord) bool {
 	e.completeCORS(in)
 	derive(ev, isForeign)
 	e.geo.fill(in)
-	e.diff(in)
+	e.diff(r, in)
 	if by = cmp.Or(by, e.filters.unchanged(in)); e.filters.final(by) && !derives {
 		return e.drop(r, by)
 	}
