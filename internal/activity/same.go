@@ -10,23 +10,29 @@ import (
 var saidFields = []Field{
 	FieldType, FieldService, FieldProducerSeq, FieldTraceID, FieldSpanID, FieldSeverityNumber,
 	FieldContentType, FieldMethod, FieldRoute, FieldResponseStatus, FieldResponseTimeUS,
-	FieldRequestBodySize, FieldResponseBodySize, FieldAllowed, FieldCategory, FieldSource, FieldOrigin,
+	FieldRequestBodySize, FieldResponseBodySize, FieldCategory, FieldSource, FieldOrigin,
 	// Derived when the client says none, and then from the fields above alone.
-	FieldAction, FieldOutcome,
+	FieldAction,
 }
+
+// saidVerdict is derived of a cors event by a list of origins, which may be
+// another one when the event is sent again; of any other it follows from
+// saidFields.
+var saidVerdict = []Field{FieldAllowed, FieldOutcome}
 
 // saidPersonal and saidContent are left out of the comparison once their group
 // has been erased.
 var (
-	saidPersonal = []Field{FieldSessionKey, FieldURL, FieldQueryString, FieldObjectID}
+	saidPersonal = []Field{FieldURL, FieldQueryString, FieldObjectID}
 	saidContent  = []Field{
 		FieldReason, FieldObjectRepr, FieldObjectJSONRepr, FieldChangedFields, FieldMessage, FieldTraceback,
 	}
 )
 
 // saidActor are compared when both events name the actor on the client's word
-// alone: a token may have expired between an event and its retry.
-var saidActor = []Field{FieldUserID, FieldUsername, FieldUserEmail}
+// alone: a token may have expired, or its keys been out of reach, between an
+// event and its retry. The session may be the token's, too.
+var saidActor = []Field{FieldUserID, FieldUsername, FieldUserEmail, FieldSessionKey}
 
 // SameContent reports whether two events with the same key are the same event
 // sent twice. It compares what the client said; the seal, our clocks, flags and
@@ -35,6 +41,9 @@ var saidActor = []Field{FieldUserID, FieldUsername, FieldUserEmail}
 // extra_data that the collector makes of them.
 func SameContent(a, b *Event) bool {
 	if a.Kind != b.Kind || !same(a, b, saidFields) {
+		return false
+	}
+	if a.Kind != KindCORS && !same(a, b, saidVerdict) {
 		return false
 	}
 	if !a.Erased(GroupPersonal) && !b.Erased(GroupPersonal) {
@@ -54,7 +63,11 @@ func SameContent(a, b *Event) bool {
 // saidMembers gives the members of extra_data, to the byte, without those that
 // the collector adds and that differ when the same event is sent again. What is
 // no object is given as it is.
-func saidMembers(text string) string {
+func saidMembers(text string) string { return membersBut(text, circumstance) }
+
+// membersBut gives the members of an object, to the byte, whose names left does
+// not hold for.
+func membersBut(text string, left func(name string) bool) string {
 	i := skipSpace(text, 0)
 	if !strings.HasPrefix(text[i:], "{") || !ValidJSON(text) {
 		return text
@@ -66,7 +79,14 @@ func saidMembers(text string) string {
 		}
 		start := i
 		i = validValue(text, validName(text, start), 0)
-		if name := text[start+1 : validString(text, start)-1]; !circumstance(name) {
+		colon := validString(text, start)
+		switch name := text[start+1 : colon-1]; {
+		case left(name):
+		case name == "_attributes":
+			if said := membersBut(text[skipSpace(text, skipSpace(text, colon)+1):i], lookedUp); said != "" {
+				b.WriteString(text[start:colon] + said + ",")
+			}
+		default:
 			b.WriteString(text[start:i] + ",")
 		}
 	}
@@ -77,10 +97,21 @@ func saidMembers(text string) string {
 // rather than what it is.
 func circumstance(name string) bool {
 	switch name {
-	case "_observed_at_source", "_datetime", "_resource", "_scope":
+	case "_observed_at_source", "_datetime", "_resource", "_scope", "_auth_failure", "_earlier_actors":
 		return true
 	}
 	return strings.HasPrefix(name, "_claimed_")
+}
+
+// lookedUp reports whether an attribute is what the collector finds in a
+// database or library of its own, which may be newer when the event is sent
+// again.
+func lookedUp(name string) bool {
+	switch name {
+	case "client.as.number", "client.as.organization.name", "user_agent.synthetic.type":
+		return true
+	}
+	return false
 }
 
 func same(a, b *Event, fs []Field) bool {

@@ -56,7 +56,7 @@ func TestSameContentOfExtraData(t *testing.T) {
 		assert.Equal(t, want, SameContent(&x, &y), "%s and %s", a, b)
 		assert.Equal(t, want, SameContent(&y, &x), "%s and %s", b, a)
 	}
-	for _, name := range []string{"_observed_at_source", "_datetime", "_resource", "_scope", "_claimed_user_id", "_claimed_username"} {
+	for _, name := range []string{"_observed_at_source", "_datetime", "_resource", "_scope", "_claimed_user_id", "_claimed_username", "_auth_failure", "_earlier_actors"} {
 		ours := `"` + name + `":{"a":[1,"}"]}`
 		f(`{`+ours+`}`, ``, true)
 		f(`{`+ours+`}`, `{"`+name+`":"other"}`, true)
@@ -70,6 +70,13 @@ func TestSameContentOfExtraData(t *testing.T) {
 		f(`{"`+name+`":1}`, `{"`+name+`":2}`, false)
 		f(`{"`+name+`":1}`, ``, false)
 	}
+	for _, name := range []string{"client.as.number", "client.as.organization.name", "user_agent.synthetic.type"} {
+		f(`{"a":1,"_attributes":{"`+name+`":"x"}}`, `{"a":1}`, true) // the database came, or a newer one
+		f(`{"_attributes":{"b":1,"`+name+`":"x"}}`, `{"_attributes":{"b":1,"`+name+`":"y"}}`, true)
+		f(`{"_attributes":{"b":1,"`+name+`":"x"}}`, `{"_attributes":{"b":2,"`+name+`":"x"}}`, false)
+		f(`{"`+name+`":1}`, `{"`+name+`":2}`, false) // here it is the client's
+	}
+	f(`{"_attributes":[1]}`, `{"_attributes":[2]}`, false)
 	f(`{"a":1,"a":2,"_scope":1}`, `{"a":3,"a":2,"_scope":2}`, false)
 	f(`{"a":1,"_scope":1}{`, `{"a":1}`, false) // no JSON: compared as it is
 	f(`{"a":1,"_scope":`, `{"a":1}`, false)
@@ -81,11 +88,21 @@ func TestSameContentAfterATokenExpired(t *testing.T) {
 	a.AuthVerified = AuthVerified
 	for _, verdict := range []string{AuthFailed, AuthUnverified, AuthNotChecked, ""} {
 		b := said()
-		b.AuthVerified, b.UserID, b.Username, b.UserEmail = verdict, "", "", ""
+		b.AuthVerified, b.UserID, b.Username, b.UserEmail, b.SessionKey = verdict, "", "", "", ""
 		assert.True(t, SameContent(&a, &b), verdict)
 		b.Method = "PUT"
 		assert.False(t, SameContent(&a, &b), verdict)
 	}
+}
+
+func TestSameContentAfterTheListOfOriginsChanged(t *testing.T) {
+	a, b := said(), said()
+	a.Kind, b.Kind = KindCORS, KindCORS
+	a.Allowed, a.Outcome = AllowedUnknown, OutcomeUnknown
+	b.Allowed, b.Outcome = AllowedNo, OutcomeDenied
+	assert.True(t, SameContent(&a, &b))
+	b.Origin += "x"
+	assert.False(t, SameContent(&a, &b))
 }
 
 func TestSameContentOfErasedRows(t *testing.T) {
