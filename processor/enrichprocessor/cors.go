@@ -34,9 +34,11 @@ type crossing struct {
 }
 
 // crossing reports whether a request is worth a cors event: it carries
-// X-Frontend-URL, is a preflight, or came from another origin than its own.
+// X-Frontend-URL, is a preflight, or came from another origin than its own. Of one
+// that passed our own collector upstream, that one has made it.
 func (e *enricher) crossing(in *intake) (x crossing, ok bool) {
-	if in.event.Kind != activity.KindRequest || len(in.headers) == 0 && in.event.Origin == "" {
+	ev := &in.event
+	if ev.Kind != activity.KindRequest || ev.AuthVerified != "" || len(in.headers) == 0 && ev.Origin == "" {
 		return x, false
 	}
 	x.url = strings.TrimSpace(in.header("x-frontend-url"))
