@@ -135,8 +135,9 @@ func (r *row) put(e *activity.Event, v pcommon.Value) {
 	case formAllowed:
 		v.SetBool(e.Allowed == activity.AllowedYes)
 	case formRoles:
+		var room [16]string
 		text := *e.Text(r.field)
-		if list, ok := parseRoles(text); ok {
+		if list, ok := parseRoles(room[:0], text); ok {
 			setStrings(v, list)
 		} else {
 			v.SetStr(text)

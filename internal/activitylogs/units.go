@@ -63,9 +63,10 @@ func appendRoles(dst []byte, list pcommon.Slice) ([]byte, bool) {
 }
 
 // parseRoles gives the strings of a JSON list when appendRoles gives the same
-// text back, so that nothing is lost between the two forms.
-func parseRoles(text string) ([]string, bool) {
-	if list, ok := plainRoles(text); ok {
+// text back, so that nothing is lost between the two forms. A list that fits is
+// made in room.
+func parseRoles(room []string, text string) ([]string, bool) {
+	if list, ok := plainRoles(room, text); ok {
 		return list, true
 	}
 	var list []string
@@ -87,7 +88,7 @@ func parseRoles(text string) ([]string, bool) {
 }
 
 // plainRoles is parseRoles for nearly every list: plain words, no white space.
-func plainRoles(text string) ([]string, bool) {
+func plainRoles(list []string, text string) ([]string, bool) {
 	const between = `","`
 	inner, ok := strings.CutPrefix(text, `["`)
 	if !ok {
@@ -96,7 +97,6 @@ func plainRoles(text string) ([]string, bool) {
 	if inner, ok = strings.CutSuffix(inner, `"]`); !ok {
 		return nil, false
 	}
-	list := make([]string, 0, 1+strings.Count(inner, between))
 	for word := range strings.SplitSeq(inner, between) {
 		if !plain(word) {
 			return nil, false

@@ -44,6 +44,7 @@ func ordinary(f *fixtures) map[string]func(*activitylogs.Builder) {
 		"sec-ch-ua-platform": {`"Linux"`},
 		"sec-ch-ua-mobile":   {"?0"},
 		"traceparent":        {traceparent},
+		"x-request-id":       {"0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"},
 		"origin":             {"https://shop.example.org"},
 		"host":               {"shop.example.org"},
 	}}
@@ -149,7 +150,7 @@ func BenchmarkSteps(b *testing.B) {
 			run  func(w *work)
 		}{
 			{"read", func(w *work) {
-				w.in = intake{event: activity.Event{Kind: w.in.event.Kind}, secrets: &w.r.secrets}
+				w.in = newIntake(w.in.event.Kind, 0, w.r)
 				w.in.read(w.lr, false)
 			}},
 			{"cors", func(w *work) { e.crossing(&w.in) }},
@@ -174,13 +175,14 @@ func BenchmarkSteps(b *testing.B) {
 					b.StopTimer()
 					ld := batchOf(add)
 					rl := ld.ResourceLogs().At(0)
-					r := &request{ctx: b.Context(), nowNS: e.now().UnixNano(), secrets: redaction{masker: e.mask}}
-					s := newOrigin(rl.Resource(), &e.limits, &r.secrets).scope(rl.ScopeLogs().At(0).Scope())
+					p := redaction{masker: e.mask}
+					s := newOrigin(rl.Resource(), &e.limits, &p).scope(rl.ScopeLogs().At(0).Scope())
 					records := rl.ScopeLogs().At(0).LogRecords()
 					list := make([]work, batch)
 					for k := range list {
 						w := &list[k]
-						w.r, w.s, w.lr = r, &s, records.At(k)
+						w.r = &request{ctx: b.Context(), nowNS: e.now().UnixNano(), secrets: p} // its room is one event's
+						w.s, w.lr = &s, records.At(k)
 						w.in.event.Kind, _ = classify(w.lr)
 						for _, earlier := range steps[:i] {
 							earlier.run(w)

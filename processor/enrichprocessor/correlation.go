@@ -77,7 +77,7 @@ func (c *correlator) correlate(in *intake) {
 	}
 	for _, name := range c.requestIDs {
 		if id := strings.TrimSpace(in.header(name)); id != "" {
-			in.note(noteRequestID, string(appendString(nil, activity.CutText(activity.CleanText(id), maxRequestID))))
+			in.note(noteRequestID, jsonString(activity.CutText(activity.CleanText(id), maxRequestID)))
 			break
 		}
 	}

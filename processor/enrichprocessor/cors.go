@@ -164,7 +164,7 @@ func (e *enricher) deriveCORS(r *request, s *scope, in *intake, x crossing, by *
 	}
 	derive(ev, false)
 	ev.URL, ev.Origin = in.secrets.url(ev.URL), in.secrets.url(ev.Origin)
-	made.note("_derived_from", string(appendString(nil, from.ID.String())))
+	made.note("_derived_from", jsonString(from.ID.String()))
 	for _, n := range in.notes { // searched for secrets by now
 		if n.key == noteRequestID {
 			made.note(n.key, n.json)

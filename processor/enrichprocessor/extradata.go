@@ -40,7 +40,7 @@ func (in *intake) extraData(s *scope, lr plog.LogRecord, e *enricher) string {
 		add("_body", in.secrets.json(string(appendValue(nil, lr.Body(), 0))))
 	}
 	if text := lr.SeverityText(); text != "" {
-		add("_severity_text", in.secrets.json(string(appendString(nil, text))))
+		add("_severity_text", in.secrets.json(jsonString(text)))
 	}
 	if f := lr.Flags(); f != 0 {
 		add("_trace_flags", strconv.FormatUint(uint64(f), 10))
@@ -117,7 +117,7 @@ func (e *enricher) safeJSON(in *intake, f activity.Field, text string) string {
 		return in.digest(f, text)
 	}
 	if !activity.ValidJSON(text) {
-		text = string(appendString(nil, text))
+		text = jsonString(text)
 	}
 	if f == activity.FieldChangedFields {
 		return in.secrets.changes(text)

@@ -41,7 +41,7 @@ func (in *intake) textID() (at time.Time, ok bool) {
 		in.rest = append(in.rest[:i], in.rest[i+1:]...)
 		id, exact := identity.FromText(text)
 		if !exact {
-			in.note("_id", string(appendString(nil, text)))
+			in.note("_id", jsonString(text))
 		}
 		in.event.ID = id
 		return identity.Time(text)

@@ -31,6 +31,7 @@ type intake struct {
 	secrets       *redaction
 	sessionDone   bool // the session key is a token's or a cookie's and has its final form
 	unchanged     bool // before and after are known and equal
+	innocentAgent bool // no secret is found in the user agent
 	cut           int  // fields replaced by their digest
 }
 
@@ -47,12 +48,18 @@ type member struct {
 // note is one reserved member, its value JSON text.
 type note struct{ key, json string }
 
-// renew makes the intake of the next record of a call, in the room that the one
-// before it took.
-func (in *intake) renew(kind activity.Kind, cut int, secrets *redaction) {
-	*in = intake{
-		event: activity.Event{Kind: kind}, cut: cut, secrets: secrets,
-		headers: in.headers[:0], notes: in.notes[:0], rest: in.rest[:0],
+// room is for what an ordinary event brings in lists. The events of a call take
+// it one after the other; a list that outgrows it moves elsewhere.
+type room struct {
+	headers [16]header
+	notes   [8]note
+	rest    [8]member
+}
+
+func newIntake(kind activity.Kind, cut int, r *request) intake {
+	return intake{
+		event: activity.Event{Kind: kind}, cut: cut, secrets: &r.secrets,
+		headers: r.room.headers[:0], notes: r.room.notes[:0], rest: r.room.rest[:0],
 	}
 }
 
@@ -279,7 +286,7 @@ func (in *intake) checkWord(key string, f activity.Field) {
 
 func (in *intake) setAside(key string, p *string) {
 	if *p != "" {
-		in.note(key, string(appendString(nil, *p)))
+		in.note(key, jsonString(*p))
 		*p = ""
 	}
 }

@@ -37,6 +37,12 @@ func appendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
+// jsonString is appendString for a text that stands alone.
+func jsonString(s string) string {
+	var room [256]byte
+	return string(appendString(room[:0], s))
+}
+
 // depthOf gives the nesting of a JSON text without parsing it.
 func depthOf(text string) int {
 	depth, deepest := 0, 0

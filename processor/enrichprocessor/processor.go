@@ -123,7 +123,7 @@ type request struct {
 	derived  []derived
 	secrets  redaction
 	differ   differ
-	in       intake // of the record at hand
+	room     room
 	// resource and scope are where the record at hand came in.
 	resource plog.ResourceLogs
 	scope    plog.ScopeLogs
@@ -211,29 +211,28 @@ func (e *enricher) record(r *request, scope *scope, lr plog.LogRecord) bool {
 	if e.filters.final(by) && !derives {
 		return e.drop(r, by)
 	}
-	in := &r.in
-	in.renew(kind, scope.cut, &r.secrets)
+	in := newIntake(kind, scope.cut, r)
 	ev := &in.event
 	in.read(lr, e.cfg.TrustUpstream)
 	scope.share(ev)
 	if e.cfg.TrustUpstream && ev.Sealed() {
-		return e.sealed(r, scope, in, lr, by)
+		return e.sealed(r, scope, &in, lr, by)
 	}
 	var from crossing
 	if derives {
-		from, derives = e.crossing(in)
+		from, derives = e.crossing(&in)
 	}
 	if e.filters.final(by) && !derives {
 		return e.drop(r, by)
 	}
-	e.identify(r, scope, lr, in)
-	e.ids.correlate(in)
-	e.clientAddress(in)
-	e.agent(in)
+	e.identify(r, scope, lr, &in)
+	e.ids.correlate(&in)
+	e.clientAddress(&in)
+	e.agent(&in)
 	tried := in.triedName()
-	verdict := e.actor(r, in)
+	verdict := e.actor(r, &in)
 	ev.Username = cmp.Or(tried, ev.Username)
-	if !e.tenant(r, in, verdict) {
+	if !e.tenant(r, &in, verdict) {
 		return false
 	}
 	if ev.ID.IsZero() {
@@ -245,23 +244,23 @@ func (e *enricher) record(r *request, scope *scope, lr plog.LogRecord) bool {
 	if e.filters.final(excluded) {
 		return e.drop(r, by)
 	}
-	e.completeCORS(in)
+	e.completeCORS(&in)
 	derive(ev, isForeign)
-	e.geo.fill(in)
-	e.diff(r, in)
-	if by = cmp.Or(by, e.filters.unchanged(in)); e.filters.final(by) && !derives {
+	e.geo.fill(&in)
+	e.diff(r, &in)
+	if by = cmp.Or(by, e.filters.unchanged(&in)); e.filters.final(by) && !derives {
 		return e.drop(r, by)
 	}
-	e.redact(in)
-	e.hidden.headers(in, e.keep)
+	e.redact(&in)
+	e.hidden.headers(&in, e.keep)
 	ev.ExtraData = in.extraData(scope, lr, e)
-	e.hidden.event(in)
+	e.hidden.event(&in)
 	r.cut += int64(in.cut + activity.Normalise(ev, &e.limits))
 	if ev.Size() > activity.MaxEventBytes {
 		r.cut += int64(shrink(ev))
 	}
 	if derives {
-		e.deriveCORS(r, scope, in, from, excluded)
+		e.deriveCORS(r, scope, &in, from, excluded)
 	}
 	in.reader.Encode(ev, lr)
 	return e.pass(r, kind, lr, by)

@@ -118,7 +118,7 @@ func (c *RedactConfig) loadHMACKey() ([]byte, error) {
 var (
 	textColumns = [...]activity.Field{
 		activity.FieldAction, activity.FieldReason, activity.FieldObjectRepr, activity.FieldContentType, activity.FieldMethod,
-		activity.FieldRoute, activity.FieldUserAgent, activity.FieldBrowser, activity.FieldPlatform, activity.FieldOperatingSystem,
+		activity.FieldRoute, activity.FieldBrowser, activity.FieldPlatform, activity.FieldOperatingSystem,
 		activity.FieldRemoteIP, activity.FieldCity, activity.FieldCountry, activity.FieldCountryCode, activity.FieldRegionCode,
 		activity.FieldSource, activity.FieldMessage, activity.FieldTraceback, activity.FieldType,
 	}
@@ -135,6 +135,9 @@ func (e *enricher) redact(in *intake) {
 	e.failedUsername(in)
 	for _, f := range textColumns {
 		replaceText(ev.Text(f), p, p.search)
+	}
+	if !in.innocentAgent { // nearly always
+		replaceText(&ev.UserAgent, p, p.search)
 	}
 	for _, f := range nameColumns {
 		replaceText(ev.Text(f), p, p.search.without(secretEmail))
@@ -178,7 +181,7 @@ func (e *enricher) failedUsername(in *intake) {
 	}
 	for i := range in.notes {
 		if n := &in.notes[i]; n.key == claimed(activity.FieldUsername) {
-			n.json = string(appendString(nil, string(p.appendAction(nil, action, n.json, secretName))))
+			n.json = jsonString(string(p.appendAction(nil, action, n.json, secretName)))
 		}
 	}
 }

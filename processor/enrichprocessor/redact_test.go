@@ -228,3 +228,10 @@ func TestSecretsInAURL(t *testing.T) {
 	got := one(t, e, logsOf(cors, &activitylogs.Inputs{}))
 	assert.NotContains(t, got.URL+got.QueryString+got.Origin, "hush")
 }
+
+func TestEachWordOfSecretsIsFoundWithinNames(t *testing.T) {
+	p := redactionOf(t, nil)
+	for _, w := range secretAnywhere {
+		assert.True(t, p.names.secret("my_"+string(w)+"_of_old"), string(w))
+	}
+}

@@ -51,7 +51,7 @@ func TestInnocents(t *testing.T) {
 			got = p.text(in.Text, p.search.without(secretEmail, secretCard))
 		default:
 			got = p.text(in.Text, p.search)
-			quoted := string(appendString(nil, in.Text))
+			quoted := jsonString(in.Text)
 			assert.Equal(t, quoted, p.json(quoted))
 		}
 		assert.Equal(t, in.Text, got)
@@ -82,8 +82,8 @@ func FuzzRedact(f *testing.F) {
 				require.True(t, json.Valid([]byte(got)), "%q to %q", text, got)
 				p.changes(text)
 			}
-			nested := string(appendString(nil, around))
-			hostile := `{` + nested + `:[` + nested + `,{"x":` + s.Event + `}],"y":` + string(appendString(nil, s.Event)) + `}`
+			nested := jsonString(around)
+			hostile := `{` + nested + `:[` + nested + `,{"x":` + s.Event + `}],"y":` + jsonString(s.Event) + `}`
 			got := p.json(hostile)
 			require.True(t, json.Valid([]byte(got)), hostile)
 			for _, part := range s.Parts {

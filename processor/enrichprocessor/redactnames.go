@@ -15,6 +15,8 @@ var (
 		[]byte("password"), []byte("passwd"), []byte("passphrase"), []byte("passcode"), []byte("privatekey"), []byte("apikey"),
 		[]byte("secretkey"), []byte("clientsecret"), []byte("accesskey"),
 	}
+	// secretStems pass over most names: each word of secretAnywhere has one.
+	secretStems  = [...][]byte{[]byte("pass"), []byte("key"), []byte("secret")}
 	secretEnding = []string{
 		"secret", "secrets", "token", "tokens", "authorization", "cookie", "cookies", "credential", "credentials", "pwd", "jwt", "otp",
 		"accountkey", "signingkey", "encryptionkey", "sshkey", "masterkey", "cardnumber", "recoverycode", "recoverycodes", "mfacode",
@@ -91,11 +93,9 @@ func (r *nameRules) secretPlain(plain []byte) bool {
 			return true
 		}
 	}
-	if len(plain) >= len("passwd") {
-		for _, w := range secretAnywhere {
-			if bytes.Contains(plain, w) {
-				return true
-			}
+	for _, stem := range secretStems {
+		if bytes.Contains(plain, stem) {
+			return slices.ContainsFunc(secretAnywhere[:], func(w []byte) bool { return bytes.Contains(plain, w) }) || secretWhole(plain)
 		}
 	}
 	return secretWhole(plain)

@@ -17,6 +17,7 @@ const (
 type agent struct {
 	browser, os, platform string
 	synthetic             *member // nil for people; shared by events, which only read it
+	innocent              bool    // no secret is found in the text
 }
 
 // agent fills browser, platform and operating system: what the client says,
@@ -33,8 +34,11 @@ func (e *enricher) agent(in *intake) {
 	if !ok {
 		text := strings.Clone(ev.UserAgent)
 		a = parseAgent(text)
+		p := redaction{masker: e.mask}
+		a.innocent = p.text(text, p.search) == text
 		e.agents.Add(text, a)
 	}
+	in.innocentAgent = a.innocent
 	fill(&ev.Browser, a.browser)
 	fill(&ev.OperatingSystem, a.os)
 	fill(&ev.Platform, a.platform)
