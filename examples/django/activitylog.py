@@ -20,8 +20,8 @@ DEFAULTS = {
     "timeout": 5.0,  # seconds for one attempt to reach the collector
     "spool_dir": "", "spool_bytes": 256 << 20,  # activitylog-spool in BASE_DIR; of all its files
     "mask_fields": r"(?!)",  # more names of fields that hold secrets; like the next two a regular expression
-    "headers": r"authorization|x-forwarded-for|forwarded|x-real-ip|user-agent|sec-ch-ua.*|origin|x-frontend-url|"
-               r"traceparent|x-request-id|x-correlation-id",
+    "headers": r"authorization|x-forwarded-for|forwarded|x-real-ip|user-agent|sec-ch-ua.*|host|origin|x-frontend-url|"
+               r"access-control-request-method|sec-fetch-site|traceparent|x-request-id|x-correlation-id",
     "exclude_models": r"(sessions\.session|admin\.logentry|auth\.permission|contenttypes|migrations|authtoken)\b.*",
 }
 SECRET = (r"passw|passphrase|secret|token|(api|access|private)_?key|credential|authorization|cookie|jwt|pwd|otp|"
@@ -292,6 +292,13 @@ class Sender:
                 del self.hidden[next(iter(self.hidden))]
         return word
 
+    def reveal(self, match):
+        """The token of such a word; nothing of one that is forgotten. A value of another name only looks like it."""
+        name, word = match[1].decode(), match[2].decode()
+        if not secret(name.replace("-", "_")):
+            return match[0]
+        return f'"{name}":{json.dumps(self.hidden.get(word, ""))}'.encode()
+
     def flush(self, timeout=5.0):
         """Waits until the collector has every event; what it does not take waits on disk."""
         end = time.monotonic() + timeout
@@ -361,7 +368,7 @@ class Sender:
 
     def post(self, body):
         headers = {"Content-Type": "application/x-ndjson", "Authorization": f"Bearer {conf()['token']}"}
-        body = re.sub(b'"(@[0-9a-f]{32})"', lambda m: json.dumps(self.hidden.get(m[1].decode(), "")).encode(), body)
+        body = re.sub(b'"([a-z0-9-]+)":"(@[0-9a-f]{32})"', self.reveal, body)
         request = urllib.request.Request(conf()["endpoint"], body, headers)
         tls = ssl.create_default_context(cafile=conf()["ca_file"]) if conf()["ca_file"] else None
         try:

@@ -205,7 +205,7 @@ class Transactions(Recorded):
 class Requests(Recorded):
     def test_no_header_makes_an_error(self):
         odd = {"HTTP_AUTHORIZATION": "Bearer \x00\ud800 x", "HTTP_X_FORWARDED_FOR": "1," * 4000, "CONTENT_LENGTH": "many",
-               "HTTP_SEC_CH_UA": "\xff", "HTTP_COOKIE": "sessionid=\x00", "QUERY_STRING": "a=%ff&&=&password=hunter2"}
+               "HTTP_SEC_CH_UA": "\xff", "HTTP_HOST": "shop.example", "HTTP_COOKIE": "sessionid=\x00", "QUERY_STRING": "a=%ff&&=&password=hunter2"}
         request = RequestFactory().get("/", **odd)
         del request.META["REMOTE_ADDR"]
         activitylog.middleware(lambda r: HttpResponse(headers={"Content-Length": "odd"}))(request).close()
@@ -214,6 +214,7 @@ class Requests(Recorded):
         self.assertNotIn("peer_address", event)
         self.assertNotIn("request_body_size", event)
         self.assertNotIn("cookie", event["headers"])
+        self.assertEqual(event["headers"]["host"], "shop.example")  # the collector tells another origin by it
         self.assertEqual(event["query_string"], "a=%ff&&=&password=***")
 
     def test_an_error_of_ours_is_not_the_projects(self):

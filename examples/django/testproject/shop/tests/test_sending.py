@@ -160,6 +160,13 @@ class Sending(TestCase):
         producers = {json.loads(line)["producer"] for _, lines, _ in self.server.seen for line in lines}
         self.assertEqual(len(producers), 2)
 
+    def test_a_value_that_looks_like_a_hidden_token_stays(self):
+        like = f"@{'a' * 32}"
+        self.sender.put("login", {"username": like, "after": [like]})
+        self.until(lambda: self.server.seen)
+        event = json.loads(self.server.seen[0][1][0])
+        self.assertEqual((event["username"], event["after"]), (like, [like]))
+
     def test_a_token_never_gets_to_the_disk(self):
         mine, dead = self.sender.hide('Bearer "a.b.c"'), f"@{'0' * 32}"
         self.sender.retry_at = time.monotonic() + 0.3
