@@ -91,10 +91,10 @@ func BenchmarkAllOn(b *testing.B) {
 	f := loadFixtures(b)
 	for kind, add := range ordinary(f) {
 		for name, change := range map[string]func(*Config){
-			"":                  nil,
-			" with a condition": func(c *Config) { c.Filter.Drop = []string{`attributes["http.response.status_code"] == 599`} },
+			"alone":            nil,
+			"with a condition": func(c *Config) { c.Filter.Drop = []string{`attributes["http.response.status_code"] == 599`} },
 		} {
-			b.Run(kind+name, func(b *testing.B) {
+			b.Run(kind+"/"+name, func(b *testing.B) {
 				e := everything(b, f, change)
 				fresh := newAttributes(b, e, add)
 				b.ReportAllocs()

@@ -58,7 +58,7 @@ func TestAuditModeNamesTheDefaultsToo(t *testing.T) {
 	cfg.Mode = modeAudit
 	err := cfg.Validate()
 	for _, want := range []string{"filter::exclude_urls: ", "^/admin/", "filter::exclude_models: ", "sessions.session", "write exclude_models: []"} {
-		assert.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, want)
 	}
 	cfg.Mode = "audits"
 	assert.ErrorContains(t, cfg.Validate(), "mode: ")

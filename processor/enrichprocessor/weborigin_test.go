@@ -104,7 +104,7 @@ func TestEntriesThatAreNoOrigins(t *testing.T) {
 	err := cfg.Validate()
 	require.Error(t, err)
 	for _, want := range []string{"1", "2", "3", "4", "5", "6", "7"} {
-		assert.ErrorContains(t, err, "cors::allowed_origins::"+want+": ")
+		require.ErrorContains(t, err, "cors::allowed_origins::"+want+": ")
 	}
 	assert.NotContains(t, err.Error(), "allowed_origins::0")
 }

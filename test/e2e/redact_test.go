@@ -119,9 +119,11 @@ func TestNoSecretIsStored(t *testing.T) {
 	assertNoSecret(t, "the answer to a conflict", []byte(text), samples)
 
 	for _, s := range samples { // what is wrong is told without what it was
-		for _, body := range []string{s.Event[:len(s.Event)-1], encoded(t, s.Secret), `{"kind":` + encoded(t, s.Secret) + `}`,
+		for _, body := range []string{
+			s.Event[:len(s.Event)-1], encoded(t, s.Secret), `{"kind":` + encoded(t, s.Secret) + `}`,
 			`{"kind":"crud","event_type":` + encoded(t, s.Secret) + `}`, `{"kind":"system","datetime":` + encoded(t, s.Secret) + `}`,
-			`{"kind":"request","response_status":` + encoded(t, s.Secret) + `}`, `{` + encoded(t, s.Secret) + `:1}`} {
+			`{"kind":"request","response_status":` + encoded(t, s.Secret) + `}`, `{` + encoded(t, s.Secret) + `:1}`,
+		} {
 			code, text = answerText(t, c, "application/json", body)
 			require.Less(t, code, 500)
 			assertNoSecret(t, "the answer to "+body, []byte(text), samples)
