@@ -235,3 +235,18 @@ func TestEachWordOfSecretsIsFoundWithinNames(t *testing.T) {
 		assert.True(t, p.names.secret("my_"+string(w)+"_of_old"), string(w))
 	}
 }
+
+func TestPasswordsOfElements(t *testing.T) {
+	p := &redaction{masker: started(t, nil).mask}
+	open := strings.Repeat("<password>", 100)
+	for in, want := range map[string]string{
+		"<password>hush</password><token>hush</token>": "<password>***</password><token>***</token>",
+		"<password></password><pwd>hush</pwd>":         "<password></password><pwd>***</pwd>",
+		"<password>hush</password><user>ann</user>":    "<password>***</password><user>ann</user>",
+		"<a>x</a><password>hush</password>":            "<a>x</a><password>***</password>",
+		open:                                           open, // none is closed
+		open + "hush</password>":                       "<password>***</password>",
+	} {
+		assert.Equal(t, want, p.text(in, p.search))
+	}
+}

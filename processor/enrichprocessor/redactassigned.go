@@ -224,14 +224,19 @@ func isScheme(word string) bool {
 
 // element replaces the text of an XML element: <password>x</password>.
 func (c *textScan) element(i int) int {
-	if c.end != i || !c.search.has(secretPassword) || c.named(i) == "" {
+	if c.end != i || strings.HasSuffix(c.s[:c.begin], "</") || !c.search.has(secretPassword) || c.named(i) == "" {
 		return 0
 	}
-	to := strings.Index(c.s[i:min(len(c.s), i+maxElement)], "</")
-	if to < 2 {
+	if c.endTag < i { // looked for once, however many elements are open
+		c.endTag = len(c.s) + maxElement
+		if to := strings.Index(c.s[i:], "</"); to >= 0 {
+			c.endTag = i + to
+		}
+	}
+	if c.endTag < i+2 || c.endTag >= i+maxElement {
 		return 0
 	}
-	return c.replace(i+1, i+to, secretPassword)
+	return c.replace(i+1, c.endTag, secretPassword)
 }
 
 // quoted replaces what is quoted behind a word for a password: PASSWORD 'x',

@@ -37,6 +37,7 @@ type textScan struct {
 	lastBegin, lastEnd int
 
 	noUser int // no userinfo of a URL before this
+	endTag int // where the next </ stands, once it was looked for
 }
 
 // wordByte tells the bytes of a word: those of names, keys, tokens and numbers.
