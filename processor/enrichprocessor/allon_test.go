@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/maxmind/mmdbwriter/mmdbtype"
+	"github.com/stretchr/testify/assert"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
@@ -89,12 +90,10 @@ func perEvent(b *testing.B, add int) {
 // warm caches; run with -cpu 1 for one core. Making the input is not measured.
 func BenchmarkAllOn(b *testing.B) {
 	f := loadFixtures(b)
+	condition := func(c *Config) { c.Filter.Drop = []string{`attributes["http.response.status_code"] == 599`} }
 	for kind, add := range ordinary(f) {
-		for name, change := range map[string]func(*Config){
-			"alone":            nil,
-			"with a condition": func(c *Config) { c.Filter.Drop = []string{`attributes["http.response.status_code"] == 599`} },
-		} {
-			b.Run(kind+"/"+name, func(b *testing.B) {
+		for name, change := range map[string]func(*Config){"/all": nil, "/all and a condition": condition} {
+			b.Run(kind+name, func(b *testing.B) {
 				e := everything(b, f, change)
 				fresh := newAttributes(b, e, add)
 				b.ReportAllocs()
@@ -112,19 +111,37 @@ func BenchmarkAllOn(b *testing.B) {
 	}
 }
 
+// Beside one for each new attribute, an event costs few allocations: those of
+// pdata for its list of attributes and its roles, and the texts that are made.
+func TestFewAllocations(t *testing.T) {
+	const most = 12
+	f := loadFixtures(t)
+	for kind, add := range ordinary(f) {
+		e := everything(t, f, nil)
+		fresh := newAttributes(t, e, add)
+		batches := []plog.Logs{batchOf(add), batchOf(add)} // the first is the warming up
+		allocs := testing.AllocsPerRun(len(batches)-1, func() {
+			_, err := e.process(context.Background(), batches[0])
+			batches = batches[1:]
+			assert.NoError(t, err)
+		})
+		assert.LessOrEqual(t, allocs/batch-float64(fresh), float64(most), kind)
+	}
+}
+
 // newAttributes counts the attributes of an event that hold another value than
 // the record it came as, and checks that all the enrichers took part.
-func newAttributes(b *testing.B, e *enricher, add func(*activitylogs.Builder)) (n int) {
-	b.Helper()
+func newAttributes(tb testing.TB, e *enricher, add func(*activitylogs.Builder)) (n int) {
+	tb.Helper()
 	var build activitylogs.Builder
 	add(&build)
 	ld := build.Logs()
 	before := plog.NewLogRecord()
 	record(ld).CopyTo(before)
-	ev := one(b, e, ld)
+	ev := one(tb, e, ld)
 	if ev.AuthVerified != activity.AuthVerified || ev.City == "" || ev.Browser == "" || ev.TraceID == [16]byte{} || ev.ExtraData == "" ||
 		ev.Kind == activity.KindCRUD && ev.ChangedFields == "" {
-		b.Fatalf("not everything is on: %+v", ev)
+		tb.Fatalf("not everything is on: %+v", ev)
 	}
 	for key, v := range record(ld).Attributes().All() {
 		if old, ok := before.Attributes().Get(key); !ok || !old.Equal(v) {
@@ -145,6 +162,7 @@ func BenchmarkSteps(b *testing.B) {
 	}
 	for kind, add := range ordinary(f) {
 		e := everything(b, f, nil)
+		shared := &request{} // the room of differences
 		steps := []struct {
 			name string
 			run  func(w *work)
@@ -162,7 +180,7 @@ func BenchmarkSteps(b *testing.B) {
 			{"filters", func(w *work) { w.in.finishURL(); e.filters.event(&w.in.event) }},
 			{"derived", func(w *work) { derive(&w.in.event, false) }},
 			{"geo", func(w *work) { e.geo.fill(&w.in) }},
-			{"diff", func(w *work) { e.diff(w.r, &w.in) }},
+			{"diff", func(w *work) { e.diff(shared, &w.in) }},
 			{"redaction", func(w *work) { e.redact(&w.in) }},
 			{"extra data", func(w *work) { w.in.event.ExtraData = w.in.extraData(w.s, w.lr, e) }},
 			{"limits", func(w *work) { activity.Normalise(&w.in.event, &e.limits) }},
