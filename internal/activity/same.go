@@ -8,17 +8,17 @@ import (
 // saidFields are what a client says of an event and no enricher changes. The
 // producer is not among them: an instance that starts anew has another id.
 var saidFields = []Field{
-	FieldType, FieldService, FieldProducerSeq, FieldTraceID, FieldSpanID, FieldSeverityNumber,
+	FieldType, FieldService, FieldProducerSeq, FieldTraceID, FieldSpanID,
 	FieldContentType, FieldMethod, FieldRoute, FieldResponseStatus, FieldResponseTimeUS,
 	FieldRequestBodySize, FieldResponseBodySize, FieldCategory, FieldSource, FieldOrigin,
 	// Derived when the client says none, and then from the fields above alone.
 	FieldAction,
 }
 
-// saidVerdict is derived of a cors event by a list of origins, which may be
-// another one when the event is sent again; of any other it follows from
+// saidVerdict are derived of a cors event by a list of origins, which may be
+// another one when the event is sent again; of any other they follow from
 // saidFields.
-var saidVerdict = []Field{FieldAllowed, FieldOutcome}
+var saidVerdict = []Field{FieldAllowed, FieldOutcome, FieldSeverityNumber}
 
 // saidPersonal and saidContent are left out of the comparison once their group
 // has been erased.

@@ -99,7 +99,7 @@ func TestSameContentAfterTheListOfOriginsChanged(t *testing.T) {
 	a, b := said(), said()
 	a.Kind, b.Kind = KindCORS, KindCORS
 	a.Allowed, a.Outcome = AllowedUnknown, OutcomeUnknown
-	b.Allowed, b.Outcome = AllowedNo, OutcomeDenied
+	b.Allowed, b.Outcome, b.SeverityNumber = AllowedNo, OutcomeDenied, 13
 	assert.True(t, SameContent(&a, &b))
 	b.Origin += "x"
 	assert.False(t, SameContent(&a, &b))
