@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from unittest import TestCase, mock
 
 import activitylog
+from django.contrib.auth import signals as auth
 
 TAKEN = {"accepted": 1, "ids": [], "rejected": []}
 
@@ -67,6 +68,12 @@ class Sending(TestCase):
         self.put("one", "two")
         self.until(lambda: self.stored() == ["one", "two"] and not self.on_disk())
         self.assertEqual(self.server.seen[0][2]["Authorization"], "Bearer t0k")
+
+    def test_no_token_is_no_header(self):
+        self.conf["token"] = ""
+        self.put("one")
+        self.until(self.stored)
+        self.assertNotIn("Authorization", self.server.seen[0][2])
 
     def test_a_retry_is_the_same_event(self):
         self.server.judge = lambda lines: (503, {"status": 503, "code": "unavailable"})
@@ -179,13 +186,22 @@ class Sending(TestCase):
 
     def test_tokens_in_memory_are_bounded(self):
         with mock.patch.object(activitylog, "HIDDEN", 3):
-            words = [self.sender.hide(str(n)) for n in range(5)]
-        self.assertEqual(self.sender.hidden, dict(zip(words[2:], "234")))
+            sender = activitylog.Sender()
+        words = [sender.hide(str(n)) for n in range(5)]
+        self.assertEqual(list(sender.hidden), list(zip(words[2:], "234")))
 
     def test_nothing_is_recorded_where_that_is_off(self):
         self.conf["enabled"] = False
-        self.put("one")
-        self.assertEqual((list(self.folder.iterdir()), activitylog.label(activitylog.get_user_model())), ([], ""))
+        with mock.patch.object(activitylog, "sender", self.sender):
+            activitylog.record("system", event_name="one")
+            activitylog.logged(auth.user_login_failed, credentials={"username": "ada"})
+            activitylog.before_save(activitylog.get_user_model(), None, "default")  # and no query made for it
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_the_file_is_one_to_read(self):
+        lines = Path(activitylog.__file__).read_text().splitlines()
+        self.assertLessEqual(len(lines), 300)
+        self.assertLessEqual(max(map(len, lines)), 120)
 
     def test_nobody_else_may_read_it(self):
         self.sender.retry_at = time.monotonic() + 100
