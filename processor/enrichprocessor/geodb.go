@@ -26,7 +26,8 @@ type database[T any] struct {
 	current atomic.Pointer[opened[T]]
 
 	// Of the one goroutine that reloads.
-	seen fileState
+	seen  fileState
+	wrong string // what could not be read at the last look, "" when it could
 }
 
 // opened is one version of the file. Its cache goes with it, so that no answer
@@ -63,7 +64,8 @@ func newDatabase[T any](key, path string, cacheSize int, logger *zap.Logger, rea
 
 // reload opens the file when it is another than the one seen last. A file that
 // cannot be read is an error at the start; later it is logged, and what is open
-// stays in use. So does it when the file goes.
+// stays in use. So does it when the file goes. What failed is tried at each look:
+// it may have been for want of a right or a file handle.
 func (d *database[T]) reload(starting bool) error {
 	state, err := stateOf(d.path)
 	if err == nil && d.seen.same(state) {
@@ -80,11 +82,14 @@ func (d *database[T]) reload(starting bool) error {
 	}
 	if err != nil {
 		err = fmt.Errorf("enrich: open geo database %q (%s): %w", d.path, d.key, err)
-		if !starting {
+		d.seen = fileState{}
+		if !starting && d.wrong != err.Error() {
 			d.logger.Error("The geo database changed and cannot be read; replace it.", zap.Error(err), zap.Bool("older_in_use", d.current.Load() != nil))
 		}
+		d.wrong = err.Error()
 		return err
 	}
+	d.wrong = ""
 	meta := next.reader.Metadata()
 	d.logger.Info("Opened the geo database.", zap.String("type", meta.DatabaseType), zap.Time("built", time.Unix(int64(meta.BuildEpoch), 0).UTC())) //nolint:gosec // a date
 	d.use(next)

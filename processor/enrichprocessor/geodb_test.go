@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/maxmind/mmdbwriter/mmdbtype"
+	"github.com/oschwald/geoip2-golang/v2"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
@@ -235,4 +236,20 @@ func TestRealCityDatabase(t *testing.T) {
 		require.Equal(t, p.latitude.Valid, p.longitude.Valid)
 	}
 	assert.Greater(t, located, 20_000, "most of the addresses given out have a country")
+}
+
+// What made a file unreadable may go without a change of the file, so that it is
+// tried at each look; what is wrong is told once.
+func TestBrokenGeoDatabaseIsTriedAtEachLook(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "broken.mmdb")
+	require.NoError(t, os.WriteFile(path, []byte("no database"), 0o600))
+	core, logs := observer.New(zapcore.InfoLevel)
+	d := newDatabase("geoip::path", path, 1, zap.New(core), func(*geoip2.Reader, netip.Addr) (int, error) { return 0, nil })
+	for range 3 {
+		require.Error(t, d.reload(false))
+	}
+	assert.Equal(t, 1, logs.Len())
+	cityNamed(t, path, "Berlin")
+	require.NoError(t, d.reload(false))
+	d.use(nil)
 }

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/felixge/httpsnoop"
@@ -52,10 +53,11 @@ func (s *Sender) Middleware(next http.Handler) http.Handler {
 			v := recover()
 			e.ResponseTimeMS = milliseconds(time.Since(began))
 			e.Route = sc.routeOr(r.Pattern)
-			e.RequestBodySize = &received.n
+			size := received.n.Load()
 			if r.ContentLength >= 0 {
-				e.RequestBodySize = &r.ContentLength
+				size = r.ContentLength
 			}
+			e.RequestBodySize = &size
 			sent.finish(&e, r, v)
 			s.Record(ctx, e)
 			if v != nil {
@@ -205,11 +207,11 @@ func reasonOf(panicked any) string {
 // counter counts what is read of a body.
 type counter struct {
 	io.ReadCloser
-	n int64
+	n atomic.Int64 // a proxy's transport may still read when its handler has returned
 }
 
 func (c *counter) Read(b []byte) (int, error) {
 	n, err := c.ReadCloser.Read(b)
-	c.n += int64(n)
+	c.n.Add(int64(n))
 	return n, err
 }
