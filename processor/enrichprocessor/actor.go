@@ -14,7 +14,7 @@ const noteAuthFailure = "_auth_failure"
 // else a token that could not be checked. A token that fails names nobody.
 func (e *enricher) actor(r *request, in *intake) *verdict {
 	ev := &in.event
-	if ev.AuthVerified != "" { // kept from our own collector upstream
+	if in.judged {
 		return nil
 	}
 	ev.AuthVerified = activity.AuthNotChecked

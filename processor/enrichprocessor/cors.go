@@ -38,7 +38,7 @@ type crossing struct {
 // that passed our own collector upstream, that one has made it.
 func (e *enricher) crossing(in *intake) (x crossing, ok bool) {
 	ev := &in.event
-	if ev.Kind != activity.KindRequest || ev.AuthVerified != "" || len(in.headers) == 0 && ev.Origin == "" {
+	if ev.Kind != activity.KindRequest || in.judged || len(in.headers) == 0 && ev.Origin == "" {
 		return x, false
 	}
 	x.url = strings.TrimSpace(in.header("x-frontend-url"))

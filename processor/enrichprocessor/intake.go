@@ -29,6 +29,7 @@ type intake struct {
 	recordHash    [32]byte
 	hashed        bool
 	secrets       *redaction
+	judged        bool // our own collector upstream has settled the actor and hashed the session
 	sessionDone   bool // the session key is a token's or a cookie's and has its final form
 	unchanged     bool // before and after are known and equal
 	innocentAgent bool // no secret is found in the user agent

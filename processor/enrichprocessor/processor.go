@@ -214,6 +214,7 @@ func (e *enricher) record(r *request, scope *scope, lr plog.LogRecord) bool {
 	in := newIntake(kind, scope.cut, r)
 	ev := &in.event
 	in.read(lr, e.cfg.TrustUpstream)
+	in.judged = ev.AuthVerified != ""
 	scope.share(ev)
 	if e.cfg.TrustUpstream && ev.Sealed() {
 		return e.sealed(r, scope, &in, lr, by)

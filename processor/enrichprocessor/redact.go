@@ -156,7 +156,7 @@ func (e *enricher) redact(in *intake) {
 	for i := range in.notes {
 		in.notes[i].json = p.json(in.notes[i].json)
 	}
-	if ev.SessionKey != "" && !in.sessionDone && e.cfg.Redact.Session == sessionHash && !e.cfg.TrustUpstream {
+	if ev.SessionKey != "" && !in.sessionDone && e.cfg.Redact.Session == sessionHash && !in.judged {
 		ev.SessionKey = hashSession(ev.SessionKey)
 	} else {
 		replaceText(&ev.SessionKey, p, p.search.without(secretEmail, secretCard))

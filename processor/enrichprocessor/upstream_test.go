@@ -169,3 +169,11 @@ func TestNoHeaderIsKeptByDefault(t *testing.T) {
 	got := one(t, e, logsOf(request1(), &activitylogs.Inputs{Headers: map[string][]string{"x-request": {"r-1"}}}))
 	assert.Empty(t, got.ExtraData)
 }
+
+// A gateway also hears services that no agent of ours stands before.
+func TestSessionOfADirectSenderIsHashed(t *testing.T) {
+	e := started(t, func(c *Config) { c.TrustUpstream = true })
+	ev := request1()
+	ev.SessionKey = "abc123"
+	assert.Equal(t, hashSession("abc123"), one(t, e, logsOf(ev, nil)).SessionKey)
+}
