@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -175,7 +176,7 @@ func TestOutage(t *testing.T) {
 	target, err := cfg.target()
 	require.NoError(t, err)
 	p := newProxy(t, target.hosts[0])
-	cfg.DSN = configopaque.String("scylla://" + p.listener.Addr().String() + "/" + target.keyspace)
+	cfg.DSN = configopaque.String(strings.Replace(string(cfg.DSN), target.hosts[0], p.listener.Addr().String(), 1))
 	cfg.RequestTimeout = 2 * time.Second
 	st := openTest(t, cfg, Options{})
 	write(t, st, newEvents(0, 10)...)
