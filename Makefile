@@ -91,6 +91,7 @@ bench-clickhouse: build $(AUDITLOAD) $(PEER) ## The built collector beside one w
 	@scripts/services/all.sh run clickhouse -- $(GO) run ./test/bench/clickhouse -peer $(PEER)
 
 $(PEER): test/bench/clickhouse/peer.yaml
+	@mkdir -p $(dir $(PEER))
 	@scripts/progress.sh "building the peer (the first build takes minutes)" \
 		$(TOOL) builder --skip-strict-versioning --config $<
 	@touch $@
