@@ -94,7 +94,7 @@ class Sending(TestCase):
 
     def test_one_line_that_is_refused_harms_no_other(self):
         def judge(lines):
-            bad = any(b"bad" in line for line in lines)
+            bad = any(b'"event_name":"bad"' in line for line in lines)
             return (413, {"status": 413, "code": "body_too_large"}) if bad else (200, TAKEN)
         self.server.judge = judge
         with self.assertLogs("activitylog", "ERROR") as logs:
