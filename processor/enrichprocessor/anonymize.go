@@ -4,10 +4,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 
@@ -26,10 +24,6 @@ const (
 	// that nobody takes it for one.
 	pseudonymPrefix = anonymizeHMAC + ":"
 
-	// minAnonymizeKey is the least length of a key in bytes: the addresses are
-	// few enough to try them all against a key that can be guessed.
-	minAnonymizeKey = 16
-
 	anonymizeCacheSize = 4096
 )
 
@@ -46,17 +40,8 @@ func (c *ClientAddressConfig) validateAnonymize(p *problems) {
 			p.add(f.key, fmt.Errorf("must be from 0 to %d, is %d; to keep whole addresses write anonymize: off", f.most, f.bits))
 		}
 	}
-	switch {
-	case c.AnonymizeKey != "" && c.AnonymizeKeyFile != "":
-		p.add("client_address::anonymize_key", errors.New("give it or anonymize_key_file, not both"))
-	case c.Anonymize == anonymizeHMAC && c.AnonymizeKey == "" && c.AnonymizeKeyFile == "":
-		p.add("client_address::anonymize_key", errors.New("anonymize is hmac-sha256 but there is no key; add anonymize_key or anonymize_key_file"))
-	case c.AnonymizeKey != "" && len(c.AnonymizeKey) < minAnonymizeKey:
-		p.add("client_address::anonymize_key", errShortKey)
-	}
+	p.hmacKey("client_address::anonymize_key", c.Anonymize == anonymizeHMAC, c.AnonymizeKey, c.AnonymizeKeyFile)
 }
-
-var errShortKey = fmt.Errorf("the key is shorter than %d bytes; make one with: openssl rand -hex 32", minAnonymizeKey)
 
 // anonymizer shortens or replaces addresses; a nil one keeps them.
 type anonymizer struct {
@@ -75,20 +60,12 @@ func newAnonymizer(cfg *ClientAddressConfig) (*anonymizer, error) {
 		bits4: cfg.AnonymizeIPv4Prefix, bits6: cfg.AnonymizeIPv6Prefix,
 		texts: slices.DeleteFunc(slices.Clone(activity.TextFields()), func(f activity.Field) bool { return f == activity.FieldRemoteIP }),
 	}
+	var err error
 	if cfg.Anonymize == anonymizeHMAC {
-		a.key = []byte(cfg.AnonymizeKey)
-		if cfg.AnonymizeKeyFile != "" {
-			b, err := os.ReadFile(cfg.AnonymizeKeyFile)
-			if err != nil {
-				return nil, fmt.Errorf("enrich: client_address::anonymize_key_file: %w", err)
-			}
-			a.key = []byte(strings.TrimRight(string(b), "\r\n"))
-		}
-		if len(a.key) < minAnonymizeKey {
-			return nil, fmt.Errorf("enrich: client_address::anonymize_key_file: %w", errShortKey)
+		if a.key, err = loadHMACKey("client_address::anonymize_key", cfg.AnonymizeKey, cfg.AnonymizeKeyFile); err != nil {
+			return nil, err
 		}
 	}
-	var err error
 	if a.known, err = lru.New[netip.Addr, string](anonymizeCacheSize); err != nil {
 		return nil, fmt.Errorf("enrich: create cache of addresses: %w", err)
 	}

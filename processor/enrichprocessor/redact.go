@@ -1,9 +1,7 @@
 package enrichprocessor
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"go.opentelemetry.io/collector/config/configopaque"
@@ -47,9 +45,6 @@ const (
 	actionMask   = "mask"
 	actionRemove = "remove"
 	actionHMAC   = "hmac-sha256"
-
-	// minHMACKey is what makes guessing the key pointless: 128 bits.
-	minHMACKey = 16
 )
 
 func defaultRedact() RedactConfig {
@@ -71,26 +66,11 @@ func (c *RedactConfig) validate(p *problems) {
 	p.patterns("redact::blocked_key_patterns", c.BlockedKeyPatterns)
 	p.patterns("redact::blocked_values", c.BlockedValues)
 	p.patterns("redact::allowed_values", c.AllowedValues)
-	if c.HMACKey != "" && c.HMACKeyFile != "" {
-		p.add("redact::hmac_key", errors.New("give either hmac_key or hmac_key_file"))
-	}
-	if c.needsKey() && c.HMACKey == "" && c.HMACKeyFile == "" {
-		p.add("redact::hmac_key", errors.New("hmac-sha256 needs a key; give hmac_key or hmac_key_file"))
-	}
-	if c.HMACKey != "" {
-		p.add("redact::hmac_key", checkHMACKey(string(c.HMACKey)))
-	}
+	p.hmacKey("redact::hmac_key", c.needsKey(), c.HMACKey, c.HMACKeyFile)
 }
 
 func (c *RedactConfig) needsKey() bool {
 	return c.Action == actionHMAC || c.FailedUsernames == actionHMAC
-}
-
-func checkHMACKey(key string) error {
-	if len(key) < minHMACKey {
-		return fmt.Errorf("must be at least %d bytes, has %d; make one with: openssl rand -hex 32", minHMACKey, len(key))
-	}
-	return nil
 }
 
 // loadHMACKey reads the key where one is needed.
@@ -98,18 +78,7 @@ func (c *RedactConfig) loadHMACKey() ([]byte, error) {
 	if !c.needsKey() {
 		return nil, nil
 	}
-	if c.HMACKey != "" {
-		return []byte(c.HMACKey), nil
-	}
-	raw, err := os.ReadFile(c.HMACKeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("enrich: redact::hmac_key_file: %w", err)
-	}
-	key := strings.TrimRight(string(raw), "\r\n")
-	if err := checkHMACKey(key); err != nil {
-		return nil, fmt.Errorf("enrich: redact::hmac_key_file: %q: %w", c.HMACKeyFile, err)
-	}
-	return []byte(key), nil
+	return loadHMACKey("redact::hmac_key", c.HMACKey, c.HMACKeyFile)
 }
 
 // The columns that hold what a client wrote, by what is looked for in them. An
