@@ -98,9 +98,9 @@ func TestOnlyColumnsWithValuesAreSent(t *testing.T) {
 
 // The schema's columns are those of the field table.
 func TestSchemaHasEveryField(t *testing.T) {
-	all, err := readMigrations(schemaFiles, "schema")
+	all, err := migrations()
 	require.NoError(t, err)
 	for _, f := range activity.Fields() {
-		require.Contains(t, all[0].statements[0], "\n    "+f.String()+" ")
+		require.Contains(t, all[0].Statements[0], "\n    "+f.String()+" ")
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/migration"
 )
 
 // Migrate implements storage.Admin. With create_schema off it only checks.
@@ -62,27 +63,27 @@ func (s *store) migrate(ctx context.Context) error {
 		}
 		for _, m := range all[min(have, len(all)):] {
 			if err := s.apply(ctx, &m); err != nil {
-				return fmt.Errorf("bring the schema to version %d (%s): %w", m.version, m.title, err)
+				return fmt.Errorf("bring the schema to version %d (%s): %w", m.Version, m.Title, err)
 			}
 		}
 		return nil
 	})
 }
 
-func (s *store) apply(ctx context.Context, m *migration) error {
-	for _, text := range m.statements {
+func (s *store) apply(ctx context.Context, m *migration.Migration) error {
+	for _, text := range m.Statements {
 		if err := s.define(ctx, text); err != nil {
 			return err
 		}
 	}
-	if m.version == 1 {
+	if m.Version == 1 {
 		err := s.session.Query(s.named("INSERT INTO {keyspace}.settings (name, value) VALUES ('shards', ?)"), int64(s.cfg.shardsToSettle())).ExecContext(ctx)
 		if err != nil {
 			return fmt.Errorf("settle the shards: %w", failure(ctx, err))
 		}
 	}
 	err := s.session.Query(s.named("INSERT INTO {keyspace}.schema_version (one, version, compatible, title) VALUES (0, ?, ?, ?)"),
-		m.version, m.compatible, m.title).ExecContext(ctx)
+		m.Version, m.Compatible, m.Title).ExecContext(ctx)
 	return failure(ctx, err)
 }
 
@@ -163,9 +164,8 @@ func (s *store) checkVersion(ctx context.Context) error {
 	if err != nil && !missingSchema(err) {
 		return fmt.Errorf("read the schema version: %w", failure(ctx, err))
 	}
-	if compatible > len(all) {
-		return fmt.Errorf("the schema has version %d, which needs a binary of version %d or later and this one has %d: install the newer binary: %w",
-			have, compatible, len(all), storage.ErrSchemaTooNew)
+	if err := migration.CheckCompatible(have, compatible, len(all)); err != nil {
+		return err
 	}
 	if have < len(all) {
 		return fmt.Errorf("%w: the keyspace %s has schema version %d and this binary needs %d: run what auditctl migrate --print shows, or auditctl migrate, "+

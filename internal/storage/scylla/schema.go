@@ -2,15 +2,11 @@ package scylla
 
 import (
 	"embed"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"path"
-	"regexp"
-	"sort"
-	"strconv"
 	"strings"
+
+	"github.com/activitylog/otelcol-activitylog/internal/storage/migration"
 )
 
 //go:embed schema/*.cql
@@ -19,67 +15,9 @@ var schemaFiles embed.FS
 // keyspaceMark stands for the keyspace in a statement.
 const keyspaceMark = "{keyspace}"
 
-// migration is one numbered file. Its first line says which version it makes
-// and the oldest version whose binary still works with the result. Statements
-// can be run twice: CQL has no transaction over them.
-type migration struct {
-	version, compatible int
-	title               string
-	statements          []string
-}
-
-var migrationHeader = regexp.MustCompile(`^-- version (\d+), works with (\d+): (.+)\n`)
-
-// migrations gives the embedded files, oldest first.
-func migrations() ([]migration, error) {
-	names, err := fs.Glob(schemaFiles, "schema/*.cql")
-	if err != nil {
-		return nil, fmt.Errorf("list the migrations: %w", err)
-	}
-	sort.Strings(names)
-	out := make([]migration, 0, len(names))
-	for i, name := range names {
-		text, err := schemaFiles.ReadFile(name)
-		if err != nil {
-			return nil, fmt.Errorf("read the migration: %w", err)
-		}
-		m, err := parseMigration(string(text))
-		if err != nil {
-			return nil, fmt.Errorf("migration %s: %w", name, err)
-		}
-		if m.version != i+1 || !strings.HasPrefix(path.Base(name), fmt.Sprintf("%04d_", m.version)) {
-			return nil, fmt.Errorf("migration %s: version %d is out of order", name, m.version)
-		}
-		out = append(out, m)
-	}
-	return out, nil
-}
-
-func parseMigration(text string) (m migration, err error) {
-	head := migrationHeader.FindStringSubmatch(text)
-	if head == nil {
-		return m, errors.New(`the first line must be "-- version N, works with M: title"`)
-	}
-	if m.version, err = strconv.Atoi(head[1]); err != nil {
-		return m, fmt.Errorf("version: %w", err)
-	}
-	if m.compatible, err = strconv.Atoi(head[2]); err != nil {
-		return m, fmt.Errorf("works with: %w", err)
-	}
-	m.title = head[3]
-	for statement := range strings.SplitSeq(text[len(head[0]):], ";\n") {
-		var lines []string
-		for line := range strings.SplitSeq(statement, "\n") {
-			if !strings.HasPrefix(line, "--") && strings.TrimSpace(line) != "" {
-				lines = append(lines, line)
-			}
-		}
-		if len(lines) > 0 {
-			m.statements = append(m.statements, strings.Join(lines, "\n"))
-		}
-	}
-	return m, nil
-}
+// migrations gives the embedded files. Their statements can be run twice: CQL
+// has no transaction over them.
+func migrations() ([]migration.Migration, error) { return migration.Read(schemaFiles, "schema/*.cql") }
 
 // The tables of the schema's own life.
 var versionTables = []string{
@@ -133,12 +71,12 @@ func Print(cfg Config, w io.Writer) error {
 	text := &strings.Builder{}
 	text.WriteString(cfg.createKeyspace(t) + ";\n\n" + strings.Join(versionTables, ";\n\n") + ";\n\n")
 	for _, m := range all {
-		fmt.Fprintf(text, "-- version %d, works with %d: %s\n%s;\n\n", m.version, m.compatible, m.title, strings.Join(m.statements, ";\n\n"))
-		if m.version == 1 {
+		fmt.Fprintf(text, "%s\n%s;\n\n", m.Header(), strings.Join(m.Statements, ";\n\n"))
+		if m.Version == 1 {
 			fmt.Fprintf(text, "INSERT INTO {keyspace}.settings (name, value) VALUES ('shards', %d);\n\n", cfg.shardsToSettle())
 		}
 		fmt.Fprintf(text, "INSERT INTO {keyspace}.schema_version (one, version, compatible, title) VALUES (0, %d, %d, '%s');\n\n",
-			m.version, m.compatible, m.title)
+			m.Version, m.Compatible, m.Title)
 	}
 	if _, err := io.WriteString(w, strings.ReplaceAll(text.String(), keyspaceMark, t.keyspace)); err != nil {
 		return fmt.Errorf("print the schema: %w", err)

@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"io/fs"
+	"path"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/migration"
 )
 
 // dialect is what differs between SQL databases when they are read. Everything
@@ -100,7 +102,9 @@ type schema struct {
 	segmented bool
 }
 
-func (s *schema) migrations() ([]migration, error) { return readMigrations(s.files, s.dir) }
+func (s *schema) migrations() ([]migration.Migration, error) {
+	return migration.Read(s.files, path.Join(s.dir, "*.sql"))
+}
 
 // keeper is the side of a writer that differs: what it knows between
 // transactions, and how a batch is stored. One goroutine uses it at a time.

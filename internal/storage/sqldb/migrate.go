@@ -6,108 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"path"
-	"regexp"
 	"slices"
-	"sort"
-	"strconv"
 	"strings"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
-	"github.com/activitylog/otelcol-activitylog/internal/storage"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/migration"
 )
-
-// migration is one numbered file. Its first line says which version it makes
-// and the oldest version whose binary still works with the result:
-//
-//	-- version 2, works with 1: what it is for
-//
-// A change that only adds (a column that may be null, an index, a table) works
-// with the version before it; the others name themselves.
-type migration struct {
-	version    int
-	compatible int
-	title      string
-	statements []string
-}
 
 // segmentMark stands for the name of a segment in a statement.
 const segmentMark = "{segment}"
-
-var migrationHeader = regexp.MustCompile(`^-- version (\d+), works with (\d+): (.+)\n`)
-
-// readMigrations reads every file of a folder, oldest first.
-func readMigrations(files fs.FS, dir string) ([]migration, error) {
-	names, err := fs.Glob(files, path.Join(dir, "*.sql"))
-	if err != nil {
-		return nil, fmt.Errorf("list the migrations: %w", err)
-	}
-	sort.Strings(names)
-	out := make([]migration, 0, len(names))
-	for i, name := range names {
-		text, err := fs.ReadFile(files, name)
-		if err != nil {
-			return nil, fmt.Errorf("read the migration: %w", err)
-		}
-		m, err := parseMigration(string(text))
-		if err != nil {
-			return nil, fmt.Errorf("migration %s: %w", name, err)
-		}
-		if m.version != i+1 || !strings.HasPrefix(path.Base(name), fmt.Sprintf("%04d_", m.version)) {
-			return nil, fmt.Errorf("migration %s: version %d is out of order", name, m.version)
-		}
-		out = append(out, m)
-	}
-	return out, nil
-}
-
-func parseMigration(text string) (migration, error) {
-	head := migrationHeader.FindStringSubmatch(text)
-	if head == nil {
-		return migration{}, errors.New(`the first line must be "-- version N, works with M: title"`)
-	}
-	version, err := strconv.Atoi(head[1])
-	if err != nil {
-		return migration{}, fmt.Errorf("version: %w", err)
-	}
-	compatible, err := strconv.Atoi(head[2])
-	if err != nil {
-		return migration{}, fmt.Errorf("works with: %w", err)
-	}
-	m := migration{version: version, compatible: compatible, title: head[3]}
-	for _, s := range splitStatements(text[len(head[0]):]) {
-		if s = trimComments(s); s != "" {
-			m.statements = append(m.statements, s)
-		}
-	}
-	return m, nil
-}
-
-// splitStatements cuts at a semicolon that ends a line, except in the body of a
-// function, which stands between two $$.
-func splitStatements(text string) (out []string) {
-	open := false
-	for _, part := range strings.SplitAfter(text, ";\n") {
-		if open {
-			out[len(out)-1] += part
-		} else {
-			out = append(out, part)
-		}
-		open = open != (strings.Count(part, "$$")%2 == 1)
-	}
-	return out
-}
-
-// trimComments drops the comment lines before a statement; those inside it stay.
-func trimComments(s string) string {
-	s = strings.TrimSpace(s)
-	for strings.HasPrefix(s, "--") {
-		_, rest, _ := strings.Cut(s, "\n")
-		s = strings.TrimSpace(rest)
-	}
-	return strings.TrimSuffix(strings.TrimSpace(s), ";")
-}
 
 // versionTables is the table of the schema's own life.
 func versionTables() []string {
@@ -147,8 +54,8 @@ func migrate(ctx context.Context, tx *sql.Tx, d dialect, sc *schema) error {
 		}
 	}
 	for _, m := range all[min(have, len(all)):] {
-		if err := m.apply(ctx, tx, d, segs); err != nil {
-			return fmt.Errorf("bring the schema to version %d (%s): %w", m.version, m.title, d.classify(err))
+		if err := apply(ctx, tx, d, &m, segs); err != nil {
+			return fmt.Errorf("bring the schema to version %d (%s): %w", m.Version, m.Title, d.classify(err))
 		}
 	}
 	if sc.finish == nil || sc.segmented && have >= len(all) {
@@ -195,11 +102,7 @@ func checkVersion(ctx context.Context, db execer, d dialect, mine int) (int, err
 	if err != nil {
 		return 0, fmt.Errorf("read the schema version: %w", d.classify(err))
 	}
-	if compatible > mine {
-		return have, fmt.Errorf("the schema has version %d, which needs a binary of version %d or later and this one has %d: install the newer binary: %w",
-			have, compatible, mine, storage.ErrSchemaTooNew)
-	}
-	return have, nil
+	return have, migration.CheckCompatible(have, compatible, mine)
 }
 
 // texts gives the rows of a query of one text column.
@@ -219,8 +122,8 @@ func texts(ctx context.Context, tx execer, query string) (out []string, err erro
 	return out, rows.Err()
 }
 
-func (m *migration) apply(ctx context.Context, tx *sql.Tx, d dialect, segments []string) error {
-	for _, s := range m.statements {
+func apply(ctx context.Context, tx *sql.Tx, d dialect, m *migration.Migration, segments []string) error {
+	for _, s := range m.Statements {
 		if !strings.Contains(s, segmentMark) {
 			if _, err := tx.ExecContext(ctx, s); err != nil {
 				return fmt.Errorf("%s: %w", firstLine(s), err)
@@ -239,7 +142,7 @@ func (m *migration) apply(ctx context.Context, tx *sql.Tx, d dialect, segments [
 		}
 	}
 	b := &builder{dialect: d}
-	b.add("INSERT INTO schema_version (version, compatible, title) VALUES (", b.arg(m.version), ", ", b.arg(m.compatible), ", ", b.arg(m.title), ")")
+	b.add("INSERT INTO schema_version (version, compatible, title) VALUES (", b.arg(m.Version), ", ", b.arg(m.Compatible), ", ", b.arg(m.Title), ")")
 	return b.exec(ctx, tx)
 }
 
@@ -291,13 +194,12 @@ func Print(cfg Config, w io.Writer) error {
 		}
 	}
 	for _, m := range all {
-		statements := m.statements
+		statements := m.Statements
 		if !sc.segmented { // else the binary alone can fill in the segments
 			statements = append(slices.Clone(statements), fmt.Sprintf("INSERT INTO schema_version (version, compatible, title) VALUES (%d, %d, '%s')",
-				m.version, m.compatible, strings.ReplaceAll(m.title, "'", "''")))
+				m.Version, m.Compatible, strings.ReplaceAll(m.Title, "'", "''")))
 		}
-		if _, err := fmt.Fprintf(w, "-- version %d, works with %d: %s\n%s;\n\n", m.version, m.compatible, m.title,
-			strings.Join(statements, ";\n\n")); err != nil {
+		if _, err := fmt.Fprintf(w, "%s\n%s;\n\n", m.Header(), strings.Join(statements, ";\n\n")); err != nil {
 			return fmt.Errorf("print the schema: %w", err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/migration"
 )
 
 // Every error is one that a server or the driver gave.
@@ -173,10 +174,8 @@ func TestMySQLRolesOfLeastPrivilege(t *testing.T) {
 		t.Cleanup(func() { mysqlExecute(t, cfg, "DROP USER '"+user(role)+"'@'%'") })
 	}
 	text := strings.NewReplacer("activitylog.", dsn.DBName+".", "activitylog_writer", user("writer"), "activitylog_keeper", user("keeper"), "activitylog_reader", user("reader")).Replace(string(script))
-	for _, s := range strings.Split(text, ";\n") {
-		if s = trimComments(s); s != "" {
-			mysqlExecute(t, cfg, s)
-		}
+	for _, s := range migration.Statements(text) {
+		mysqlExecute(t, cfg, s)
 	}
 	as := func(role string, createSchema bool) Config {
 		c, own := cfg, *dsn

@@ -387,7 +387,7 @@ func TestMySQLMigrationsCanBeRunAgainAfterACrash(t *testing.T) {
 	var statements []string
 	statements = append(statements, sc.versionTables...)
 	for _, m := range all {
-		statements = append(statements, m.statements...)
+		statements = append(statements, m.Statements...)
 	}
 	newConfig := mysqlConfig(t)
 	for done := range len(statements) + 1 {
