@@ -90,7 +90,7 @@ bench-drivers: ## Each driver beside the bare loop of its database
 bench-clickhouse: build $(AUDITLOAD) $(PEER) ## The built collector beside one with contrib's ClickHouse exporter
 	@scripts/services/all.sh run clickhouse -- $(GO) run ./test/bench/clickhouse -peer $(PEER)
 
-$(PEER): test/bench/clickhouse/peer.yaml
+$(PEER): test/bench/clickhouse/peer.yaml $(SOURCES)
 	@mkdir -p $(dir $(PEER))
 	@scripts/progress.sh "building the peer (the first build takes minutes)" \
 		$(TOOL) builder --skip-strict-versioning --config $<

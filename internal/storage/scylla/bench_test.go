@@ -68,8 +68,8 @@ func BenchmarkWrite(b *testing.B) {
 			took[k] += time.Since(start)
 		}
 	}
-	for k, name := range []string{"ours", "bare", "rows"} {
-		b.ReportMetric(float64(b.N*benchBatch)/took[k].Seconds(), name+"-events/s")
+	for k, unit := range []string{"events/s", "bare/s", "rows/s"} {
+		b.ReportMetric(float64(b.N*benchBatch)/took[k].Seconds(), unit)
 	}
 	b.ReportMetric(100*took[1].Seconds()/took[0].Seconds(), "%-of-bare")
 	b.ReportMetric(100*took[2].Seconds()/took[0].Seconds(), "%-of-rows")

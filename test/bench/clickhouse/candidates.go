@@ -1,10 +1,29 @@
 package main
 
-// candidates in the order in which they take their turns.
-var candidates = []candidate{
-	{name: "otelcol-activitylog, committed", ours: true, table: "activity_events", config: ours, health: "/livez"},
-	{name: "contrib exporter, its defaults", table: "otel_logs", config: peer + "\n" + peerTail, health: "/"},
-	{name: "contrib exporter, synchronous insert, no queue", table: "otel_logs", config: peer + peerSynchronous + peerTail, health: "/"},
+import (
+	"slices"
+	"strings"
+)
+
+// candidates in the order in which they take their turns. Contrib's exporter
+// runs behind our processors, so that both store the same information, and
+// without them, for what it costs by itself.
+var candidates = append([]candidate{{name: "otelcol-activitylog, committed", ours: true, table: "activity_events", config: ours, health: "/livez"}},
+	slices.Concat(peers(" behind enrich and integrity", "[enrich, integrity]"), peers("", "[]"))...)
+
+func peers(note, processors string) []candidate {
+	var out []candidate
+	for _, p := range []struct{ name, settings string }{
+		{"its defaults", ""},
+		{"synchronous insert, no queue", peerSynchronous},
+		{"synchronous insert, queue with batches", peerBatches},
+	} {
+		out = append(out, candidate{
+			name: "contrib exporter" + note + ", " + p.name, table: "otel_logs", health: "/",
+			config: peer + p.settings + strings.ReplaceAll(peerTail, "{processors}", processors),
+		})
+	}
+	return out
 }
 
 const ours = `receivers:
@@ -46,6 +65,11 @@ const peer = `receivers:
     protocols:
       http:
         endpoint: %[1]s
+processors:
+  enrich:
+    tenant:
+      from_event: true
+  integrity:
 exporters:
   clickhouse:
     endpoint: %[3]s
@@ -53,13 +77,25 @@ exporters:
     create_schema: true
 `
 
-// peerSynchronous answers the sender when the rows are stored, as ours does.
-const peerSynchronous = `    async_insert: false
+const (
+	// peerSynchronous answers the sender when the rows are stored, as ours does.
+	peerSynchronous = `    async_insert: false
     sending_queue:
       enabled: false
 `
-
-const peerTail = `extensions:
+	// peerBatches makes large inserts of small requests; it answers the sender
+	// before they are stored, and what is in its memory is lost with it.
+	peerBatches = `    async_insert: false
+    sending_queue:
+      sizer: items
+      queue_size: 500000
+      block_on_overflow: true
+      batch:
+        min_size: 10000
+        max_size: 20000
+        flush_timeout: 200ms
+`
+	peerTail = `extensions:
   health_check:
     endpoint: %[2]s
 service:
@@ -68,5 +104,7 @@ service:
   pipelines:
     logs:
       receivers: [otlp]
+      processors: {processors}
       exporters: [clickhouse]
 `
+)
