@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +29,7 @@ type backend struct {
 	name, config string
 	script       string   // of scripts/services; "" for an embedded store
 	test         string   // variable of the tests with the server's DSN
+	database     string   // put behind the hosts of that DSN; "" where it names one
 	env          []string // of the collector; %s is the DSN
 	logs         []string // names within the data that are its log, not the events
 }
@@ -47,7 +49,7 @@ var backends = []backend{
 		env: []string{"ACTIVITYLOG_CLICKHOUSE_DSN=%s"},
 	},
 	{
-		name: "mongodb", config: "deploy/mongodb.yaml", script: "mongodb", test: "ACTIVITYLOG_TEST_MONGODB_DSN",
+		name: "mongodb", config: "deploy/mongodb.yaml", script: "mongodb", test: "ACTIVITYLOG_TEST_MONGODB_DSN", database: "activitylog",
 		env: []string{"ACTIVITYLOG_MONGODB_DSN=%s", "ACTIVITYLOG_MONGODB_INSECURE=true"}, logs: []string{"WiredTigerLog", "WiredTigerPreplog"},
 	},
 	{
@@ -82,9 +84,9 @@ func measure(ctx context.Context, s *settings, b *backend) (sz size, err error) 
 		}
 		folder = filepath.Join(home, "data")
 	}
-	env := make([]string, len(b.env))
-	for i, e := range b.env {
-		env[i] = strings.Replace(e, "%s", os.Getenv(b.test), 1)
+	env, err := b.environment()
+	if err != nil {
+		return sz, err
 	}
 	during := func(f func(*collector) error) error {
 		c, err := start(ctx, s, b.config, dir, env...)
@@ -119,6 +121,22 @@ func measure(ctx context.Context, s *settings, b *backend) (sz size, err error) 
 	after, err := b.stopped(ctx, folder)
 	sz.bytes = (after - before) / events
 	return sz, err
+}
+
+func (b *backend) environment() ([]string, error) {
+	dsn := os.Getenv(b.test)
+	if b.database != "" {
+		u, err := url.Parse(dsn)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", b.test, err)
+		}
+		dsn = u.JoinPath(b.database).String()
+	}
+	env := make([]string, len(b.env))
+	for i, e := range b.env {
+		env[i] = strings.Replace(e, "%s", dsn, 1)
+	}
+	return env, nil
 }
 
 // steady sends at the rate, and gives how many events were sent in all.
