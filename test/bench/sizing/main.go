@@ -57,6 +57,7 @@ func run(ctx context.Context, s *settings) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", backends[i].name, err)
 		}
+		fmt.Fprint(os.Stderr, sz.line())
 		r.sizes = append(r.sizes, sz)
 	}
 	for _, shape := range shapes {
@@ -64,6 +65,7 @@ func run(ctx context.Context, s *settings) error {
 		if err != nil {
 			return fmt.Errorf("spooled, batches of %d: %w", shape.batch, err)
 		}
+		fmt.Fprint(os.Stderr, sp.line())
 		r.spooled = append(r.spooled, sp)
 	}
 	text := r.markdown(s)
@@ -81,7 +83,7 @@ type collector struct {
 }
 
 // start runs a shipped configuration on free ports, with its data in dir.
-func start(ctx context.Context, s *settings, config, dir string, env ...string) (*collector, error) {
+func start(ctx context.Context, s *settings, flags []string, dir string, env ...string) (*collector, error) {
 	addresses := make([]string, 4)
 	for i := range addresses {
 		var err error
@@ -92,7 +94,7 @@ func start(ctx context.Context, s *settings, config, dir string, env ...string) 
 	env = append(env, "ACTIVITYLOG_DATA_DIR="+dir, "ACTIVITYLOG_SPOOL_DIR="+dir+"/spool", "ACTIVITYLOG_API_TOKEN=sizing-0123456789",
 		"ACTIVITYLOG_EVENTS_ENDPOINT="+addresses[0], "ACTIVITYLOG_OTLP_HTTP_ENDPOINT="+addresses[1],
 		"ACTIVITYLOG_OTLP_GRPC_ENDPOINT="+addresses[2], "ACTIVITYLOG_API_ENDPOINT="+addresses[3])
-	p, err := process.StartWith(env, s.collector, "--config", config, "--set", "service.telemetry.metrics.level=none")
+	p, err := process.StartWith(env, s.collector, append(flags, "--set", "service.telemetry.metrics.level=none")...)
 	if err != nil {
 		return nil, err
 	}

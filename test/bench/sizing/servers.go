@@ -89,7 +89,7 @@ func measure(ctx context.Context, s *settings, b *backend) (sz size, err error) 
 		return sz, err
 	}
 	during := func(f func(*collector) error) error {
-		c, err := start(ctx, s, b.config, dir, env...)
+		c, err := start(ctx, s, []string{"--config", b.config}, dir, env...)
 		if err != nil {
 			return err
 		}

@@ -70,7 +70,9 @@ func (sp *spooled) run(ctx context.Context, s *settings, during func(*collector)
 		return fmt.Errorf("make a folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	c, err := start(ctx, s, "deploy/spooled.yaml", dir)
+	// More is acknowledged than delivered; a full queue would answer 503.
+	flags := []string{"--config", "deploy/spooled.yaml", "--set", "exporters.auditsql.sending_queue.queue_size=8589934592"}
+	c, err := start(ctx, s, flags, dir)
 	if err != nil {
 		return err
 	}
