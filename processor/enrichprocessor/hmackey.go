@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"go.opentelemetry.io/collector/config/configopaque"
@@ -38,7 +39,7 @@ func loadHMACKey(key string, text configopaque.String, file string) ([]byte, err
 	if text != "" {
 		return []byte(text), nil
 	}
-	raw, err := os.ReadFile(file)
+	raw, err := os.ReadFile(filepath.Clean(file))
 	if err != nil {
 		return nil, fmt.Errorf("enrich: %s_file: %w", key, err)
 	}
