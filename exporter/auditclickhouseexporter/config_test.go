@@ -74,6 +74,8 @@ func TestConfigRefused(t *testing.T) {
 	}
 	f("dsn", map[string]any{"dsn": ""})
 	f("wait_for_async_insert", map[string]any{"dsn": "http://db/audit?wait_for_async_insert=0"})
+	f("tls: {insecure: true}", map[string]any{"dsn": "http://db/audit"})
+	f("tls: the scheme", map[string]any{"dsn": "http://db/audit", "tls": map[string]any{"insecure": true, "ca_file": "ca.pem"}})
 	f("compression", map[string]any{"compression": "gzip"})
 	f("write_timeout", map[string]any{"write_timeout": "0s"})
 	f("timeout", map[string]any{"timeout": "0s"})
@@ -128,6 +130,7 @@ func TestCommittedToAServer(t *testing.T) {
 	})
 	cfg := load(t, map[string]any{
 		"dsn": "http://" + options.Auth.Username + "@" + options.Addr[0] + "/" + name, "password": options.Auth.Password,
+		"tls":         map[string]any{"insecure": true}, // wherever the server of the tests is
 		"dead_letter": map[string]any{"directory": t.TempDir()},
 	})
 	require.NoError(t, validate(cfg))

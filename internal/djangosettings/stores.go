@@ -241,7 +241,8 @@ func (c *converter) clickhouse() store {
 		keys = append(keys, "password_file: "+quote(c.secretFile(s.at, "clickhouse-password", "the password")))
 	}
 	if host != "localhost" && host != "127.0.0.1" {
-		c.add(Differs, s.at, "the connection is without TLS, as there; write https:// or clickhouses:// for one with it")
+		keys = append(keys, "tls:", "  insecure: true # as there: on a trusted network alone")
+		c.add(Differs, s.at, "the connection is without TLS, as there; for one with it write https:// or clickhouses:// with that port, and remove tls: {insecure: true}")
 	}
 	return store{"auditclickhouse", "clickhouse", keys}
 }

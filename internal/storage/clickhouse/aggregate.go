@@ -31,15 +31,12 @@ func (s *store) Count(ctx context.Context, scope activity.Scope, q activity.Quer
 			b := &builder{}
 			b.add("SELECT toInt64(count()) FROM (SELECT 1 FROM activity_events FINAL").where(scope, &activity.Query{Kinds: q.Kinds, Filters: q.Filters})
 			b.within(sp).add(" LIMIT ", b.int(limit+1-n), ")")
-			err = s.query(ctx, limitTime, b, func(r driver.Rows) error {
-				var part int64
-				if err := r.Scan(&part); err != nil {
-					return err
-				}
-				n += part
-				return nil
-			})
-			return n <= limit, err
+			var part int64
+			if err := s.query(ctx, limitTime, b, func(r driver.Rows) error { return r.Scan(&part) }); err != nil {
+				return false, err
+			}
+			n += part
+			return n <= limit, nil
 		})
 		whole = stop == nil
 		return err

@@ -50,7 +50,7 @@ func classify(err error) error {
 	}
 	for _, known := range []error{
 		storage.ErrRetryable, storage.ErrOverloaded, storage.ErrContent, storage.ErrBudget, storage.ErrClosed, storage.ErrReadOnly,
-		storage.ErrSchemaTooNew, activity.ErrInvalid, activity.ErrNotFound, activity.ErrUnsupported,
+		storage.ErrSchemaTooNew, storage.ErrSchemaTooOld, activity.ErrInvalid, activity.ErrNotFound, activity.ErrUnsupported,
 	} {
 		if errors.Is(err, known) {
 			return err

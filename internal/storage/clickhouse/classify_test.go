@@ -113,6 +113,7 @@ func TestClassifyRealErrors(t *testing.T) {
 		})
 	}
 	require.NoError(t, classify(nil))
+	require.NotErrorIs(t, classify(storage.ErrSchemaTooOld), storage.ErrRetryable)
 }
 
 func TestOnePoisonedEventOfAThousandIsNamed(t *testing.T) {

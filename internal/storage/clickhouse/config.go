@@ -23,11 +23,12 @@ type Config struct {
 	Password configopaque.String `mapstructure:"password"`
 	// PasswordFile holds the password, instead of password.
 	PasswordFile string `mapstructure:"password_file"`
-	// TLS of the connection, used with the schemes https and clickhouses.
+	// TLS of the connection, with the schemes https and clickhouses. With the
+	// others, insecure says that a connection in clear text is meant.
 	TLS configtls.ClientConfig `mapstructure:"tls"`
 	// Compression on the wire: lz4, zstd or none.
 	Compression string `mapstructure:"compression"`
-	// WriteTimeout bounds one insert. The feed is behind by twice of it.
+	// WriteTimeout bounds storing one batch. The feed is behind by twice of it.
 	WriteTimeout time.Duration `mapstructure:"write_timeout"`
 	// ReadTimeout bounds a query that brings no budget of its own.
 	ReadTimeout time.Duration `mapstructure:"read_timeout"`
@@ -70,7 +71,9 @@ const (
 // Validate joins every problem and names the key.
 func (c *Config) Validate() error {
 	var errs []error
-	if _, err := c.target(); err != nil {
+	if t, err := c.target(); err != nil {
+		errs = append(errs, err)
+	} else if err := c.checkTLS(t); err != nil {
 		errs = append(errs, err)
 	}
 	if c.Password != "" && c.PasswordFile != "" {

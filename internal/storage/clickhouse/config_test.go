@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,9 +57,13 @@ func TestValidateNamesTheKeyAndNoSecret(t *testing.T) {
 		{"max_memory_mib:", func(c *Config) { c.MaxMemoryMiB = 0 }},
 		{"max_open_conns:", func(c *Config) { c.MaxOpenConns = 1 }},
 		{"small_insert_interval:", func(c *Config) { c.SmallInsertInterval = time.Minute }},
+		{"tls: the scheme of the dsn is without TLS", func(c *Config) { c.TLS.CAFile = "ca.pem" }},
+		{"tls: the scheme of the dsn is without TLS", func(c *Config) { c.TLS.MinVersion = "1.3" }},
+		{"tls: {insecure: true} on a trusted network alone", func(c *Config) { c.TLS.Insecure = false }},
 	} {
 		cfg := NewDefaultConfig()
 		cfg.DSN = "http://u:hidden@db:8123/audit"
+		cfg.TLS.Insecure = true
 		require.NoError(t, cfg.Validate())
 		c.change(&cfg)
 		err := cfg.Validate()
@@ -66,6 +71,26 @@ func TestValidateNamesTheKeyAndNoSecret(t *testing.T) {
 		require.NotContains(t, err.Error(), "hidden")
 		_, err = Open(context.Background(), cfg, Options{})
 		require.ErrorIs(t, err, activity.ErrInvalid)
+	}
+}
+
+// Clear text to another machine is a thing to be said, and beside it certificates
+// would not be used.
+func TestTLSAndTheScheme(t *testing.T) {
+	for dsn, plain := range map[string]bool{
+		"https://db/audit": false, "clickhouses://db/audit": false, "https://127.0.0.1/audit": false,
+		"http://db/audit": true, "clickhouse://db/audit": true, "tcp://192.0.2.1/audit": true,
+		"http://127.0.0.1/audit": true, "tcp://localhost:9000/audit": true, "http://[::1]:8123/audit": true,
+		"clickhouse://localhost,db2/audit": true,
+	} {
+		local := !strings.Contains(dsn, "db") && !strings.Contains(dsn, "192.")
+		for _, insecure := range []bool{false, true} {
+			cfg := NewDefaultConfig()
+			cfg.DSN, cfg.TLS.Insecure = configopaque.String(dsn), insecure
+			require.Equal(t, !plain || local || insecure, cfg.Validate() == nil, "%s insecure: %t", dsn, insecure)
+			cfg.TLS.ServerName = "db.internal"
+			require.Equal(t, !plain, cfg.Validate() == nil, "%s with certificates", dsn)
+		}
 	}
 }
 

@@ -9,12 +9,16 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/churl"
+	"go.opentelemetry.io/collector/config/configtls"
+
+	"github.com/activitylog/otelcol-activitylog/internal/loopback"
 )
 
 // compressions of the wire by the word of the configuration.
@@ -124,6 +128,27 @@ func parseDSN(text string) (*target, error) {
 		}
 	}
 	return t, nil
+}
+
+// checkTLS refuses a scheme without TLS beside a tls block that would not be used,
+// and to another machine unless the operator says that it is meant.
+func (c *Config) checkTLS(t *target) error {
+	if t.secure {
+		return nil
+	}
+	rest := c.TLS
+	rest.Insecure = false
+	if !reflect.DeepEqual(rest, configtls.NewDefaultClientConfig()) {
+		return errors.New("tls: the scheme of the dsn is without TLS, so this would not be used; write https:// or clickhouses://")
+	}
+	for _, address := range t.addresses {
+		host, _, err := net.SplitHostPort(address)
+		if local := err == nil && loopback.Host(host); !local && !c.TLS.Insecure {
+			return errors.New("dsn: the scheme is without TLS and the server on another machine; write https:// or clickhouses://, " +
+				"or tls: {insecure: true} on a trusted network alone")
+		}
+	}
+	return nil
 }
 
 // Identity is equal for two configurations of the same database, for example

@@ -3,7 +3,6 @@ package clickhouse
 import (
 	"context"
 	"iter"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,26 +80,6 @@ func TestOfEqualAcceptancesTheFirstStoredStays(t *testing.T) {
 	before := scanned(t, st, activity.Query{})
 	write(t, st, newEvents(1, 2))
 	require.Equal(t, before, scanned(t, st, activity.Query{}))
-}
-
-// The server refuses an insert over more than a hundred partitions.
-func TestOneWriteOverManyMonths(t *testing.T) {
-	st := openTest(t, testConfig(t), Options{})
-	var events []activity.Event
-	for i := range 130 {
-		e := newEvent(i)
-		e.Datetime = time.Date(2010, 1, 15, 0, 0, 0, 0, time.UTC).AddDate(0, i, 0).UnixNano()
-		events = append(events, e)
-	}
-	for i, dt := range []int64{0, -1, math.MinInt64, math.MaxInt64} {
-		e := newEvent(200 + i)
-		e.Datetime = dt
-		events = append(events, e)
-	}
-	require.Equal(t, len(events), write(t, st, events).Written)
-	require.Len(t, scanned(t, st, activity.Query{}), len(events))
-	require.EqualValues(t, 134, number(t, st, "SELECT toInt64(uniqExact(_partition_id)) FROM activity_events"))
-	require.EqualValues(t, 0, number(t, st, "SELECT toInt64(countIf(datetime_ns != toUnixTimestamp64Nano(datetime))) FROM activity_events"))
 }
 
 func TestPagesOfALargeTableAreWholeWhateverTheWindow(t *testing.T) {
@@ -216,18 +195,16 @@ func TestTheSchemaIsOnlyMadeWhereThatIsAllowed(t *testing.T) {
 	st, err := Open(ctx, cfg, Options{})
 	require.NoError(t, err)
 	err = st.Migrate(ctx)
-	require.ErrorIs(t, err, activity.ErrInvalid)
+	require.ErrorIs(t, err, storage.ErrSchemaTooOld)
 	require.ErrorContains(t, err, "auditctl migrate")
 	_, err = Open(ctx, cfg, Options{ReadOnly: true})
-	require.ErrorIs(t, err, activity.ErrInvalid)
+	require.ErrorIs(t, err, storage.ErrSchemaTooOld)
 
 	// An administrator runs what Print prints.
 	var text strings.Builder
 	require.NoError(t, Print(cfg, &text))
-	for _, statement := range strings.Split(text.String(), ";\n") {
-		if statement = strings.TrimSpace(statement); statement != "" {
-			require.NoError(t, st.(*store).conn.Exec(ctx, statement), statement)
-		}
+	for _, statement := range migration.Statements(text.String()) {
+		require.NoError(t, st.(*store).conn.Exec(ctx, statement), statement)
 	}
 	require.NoError(t, st.Migrate(ctx))
 	write(t, st, newEvents(0, 5))
@@ -278,37 +255,6 @@ func TestTwoProcessesMigrateAtOnce(t *testing.T) {
 	for range 4 {
 		require.NoError(t, <-done)
 	}
-}
-
-func TestAsyncInsertWaits(t *testing.T) {
-	cfg := testConfig(t)
-	cfg.AsyncInsert = true
-	st := openTest(t, cfg, Options{})
-	write(t, st, newEvents(0, 7))
-	require.EqualValues(t, 7, number(t, st, "SELECT toInt64(count()) FROM activity_events"))
-	for _, async := range []bool{true, false} {
-		st.config.AsyncInsert = async
-		require.Equal(t, 1, st.insertSettings()["wait_for_async_insert"])
-	}
-}
-
-func TestSmallInsertsAreKeptApart(t *testing.T) {
-	cfg := testConfig(t)
-	cfg.SmallInsertInterval = 200 * time.Millisecond
-	st := openTest(t, cfg, Options{})
-	done := make(chan error)
-	const writers = 20
-	for i := range writers {
-		go func() {
-			_, err := st.Write(context.Background(), newEvents(i, i+1))
-			done <- err
-		}()
-	}
-	for range writers {
-		require.NoError(t, <-done)
-	}
-	parts := number(t, st, "SELECT toInt64(uniqExact(_part)) FROM activity_events")
-	require.LessOrEqual(t, parts, int64(3), "the first goes at once, the others together")
 }
 
 func TestTheFeedGivesWhatHasSettled(t *testing.T) {

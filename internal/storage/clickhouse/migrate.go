@@ -6,17 +6,25 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	ch "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/storage"
 	"github.com/activitylog/otelcol-activitylog/internal/storage/migration"
 )
 
 //go:embed schema/*.sql
 var schemaFiles embed.FS
+
+// roleFile has the least rights of who writes, keeps and reads, as the README does.
+//
+//go:embed schema/roles/roles.sql
+var roleFile string
 
 // migrations gives the embedded files. ClickHouse has no transactions over
 // statements and no lock to take, so every statement must do no harm when it
@@ -50,13 +58,16 @@ func (s *store) Migrate(ctx context.Context) error {
 }
 
 func (s *store) migrate(ctx context.Context, all []migration.Migration) error {
+	if err := s.checkServer(ctx); err != nil {
+		return err
+	}
 	have, err := s.checkVersion(ctx, len(all))
 	if err != nil || have >= len(all) {
 		return err
 	}
 	if s.writer == nil || !s.config.CreateSchema {
 		return fmt.Errorf("%w: the schema of %s has version %d and this binary needs version %d: run auditctl migrate, or the statements of auditctl migrate --print",
-			activity.ErrInvalid, s.config.Identity(), have, len(all))
+			storage.ErrSchemaTooOld, s.config.Identity(), have, len(all))
 	}
 	if err := s.statement(ctx, versionTable); err != nil {
 		return fmt.Errorf("make the table of the schema version: %w", err)
@@ -71,6 +82,26 @@ func (s *store) migrate(ctx context.Context, all []migration.Migration) error {
 		}
 	}
 	return nil
+}
+
+// oldestServer knows every setting of the table:
+// min_free_disk_bytes_to_perform_insert came with it.
+var oldestServer = proto.Version{Major: 24, Minor: 10}
+
+// checkServer refuses a server that would refuse the schema with less of a reason.
+func (s *store) checkServer(ctx context.Context) error {
+	var text string
+	b := &builder{}
+	b.add("SELECT version()")
+	if err := s.query(ctx, s.config.ReadTimeout, b, func(r driver.Rows) error { return r.Scan(&text) }); err != nil {
+		return fmt.Errorf("read the version of the server: %w", err)
+	}
+	v := proto.ParseVersion(text)
+	if v.Major == 0 || proto.CheckMinVersion(oldestServer, v) { // a build may have a version of its own
+		return nil
+	}
+	return fmt.Errorf("%w: the server of %s is ClickHouse %s and the table needs %d.%d or later: upgrade the server",
+		activity.ErrInvalid, s.config.Identity(), text, oldestServer.Major, oldestServer.Minor)
 }
 
 func (s *store) statement(ctx context.Context, text string) error {
@@ -96,20 +127,36 @@ func (s *store) checkVersion(ctx context.Context, mine int) (int, error) {
 }
 
 // Print writes the statements of every migration, for review before an
-// administrator lets them run.
-func Print(_ Config, w io.Writer) error {
+// administrator lets them run, and the least rights as comments: whose they are
+// is the administrator's to say.
+func Print(cfg Config, w io.Writer) error {
 	all, err := migrations()
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(w, "%s;\n\n", versionTable); err != nil {
-		return fmt.Errorf("print the schema: %w", err)
-	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s;\n\n", versionTable)
 	for i := range all {
 		m := &all[i]
-		if _, err := fmt.Fprintf(w, "%s\n%s;\n\n%s;\n\n", m.Header(), strings.Join(m.Statements, ";\n\n"), note(m)); err != nil {
-			return fmt.Errorf("print the schema: %w", err)
-		}
+		fmt.Fprintf(&b, "%s\n%s;\n\n%s;\n\n", m.Header(), strings.Join(m.Statements, ";\n\n"), note(m))
+	}
+	for line := range strings.Lines(roles(cfg)) {
+		b.WriteString("-- " + strings.TrimPrefix(line, "-- "))
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("print the schema: %w", err)
 	}
 	return nil
+}
+
+// plainName needs no quotes in a statement.
+var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// roles names the database in the statements, "audit" where it is not known.
+func roles(cfg Config) string {
+	database := "audit"
+	if t, err := cfg.target(); err == nil && plainName.MatchString(t.database) {
+		database = t.database
+	}
+	return strings.ReplaceAll(roleFile, "{database}", database)
 }

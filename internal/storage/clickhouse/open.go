@@ -52,7 +52,7 @@ func Open(ctx context.Context, cfg Config, opts Options) (storage.Store, error) 
 		return nil, fmt.Errorf("%w: %w", activity.ErrInvalid, err)
 	}
 	web := &transport{}
-	o.TransportFunc = web.wrap(cfg.MaxOpenConns)
+	o.TransportFunc = web.wrap(cfg.MaxOpenConns + insertsAtOnce)
 	conn, err := ch.Open(o)
 	if err != nil {
 		return nil, fmt.Errorf("%w: open %s: %w", activity.ErrInvalid, cfg.Identity(), err)
@@ -68,7 +68,7 @@ func Open(ctx context.Context, cfg Config, opts Options) (storage.Store, error) 
 		return s, nil
 	}
 	// Reads that take every connection must not keep an insert waiting.
-	o.MaxOpenConns, o.MaxIdleConns = 1, 1
+	o.MaxOpenConns, o.MaxIdleConns = insertsAtOnce, insertsAtOnce
 	inserts, err := ch.Open(o)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: open %s: %w", activity.ErrInvalid, cfg.Identity(), err), s.Close())

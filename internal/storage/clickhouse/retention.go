@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"time"
 
@@ -111,10 +110,13 @@ func (s *store) countOldest(ctx context.Context, scope activity.Scope, q *activi
 	x := s.newSearch(scope, q)
 	_, err = x.eachWindow(ctx, func(part span, limitTime time.Duration) (more bool, err error) {
 		n, last, err := x.countWindow(ctx, part, limitTime, condition, int64(limit)-d.events)
+		if err != nil {
+			return false, err
+		}
 		if n > 0 {
 			d.events, d.last = d.events+n, last
 		}
-		return d.events < int64(limit), err
+		return d.events < int64(limit), nil
 	})
 	d.more = d.events == int64(limit)
 	return d, err
@@ -173,65 +175,4 @@ func (w *writer) barrier() int64 {
 	w.turn <- struct{}{}
 	defer func() { <-w.turn }()
 	return w.nextStored()
-}
-
-// wholeMonths reports whether the retention takes everything that is old enough,
-// so that no row has to be looked at.
-func wholeMonths(scope activity.Scope, r *storage.Retention) bool {
-	for _, k := range activity.Kinds() {
-		if len(r.Kinds) > 0 && !slices.Contains(r.Kinds, k) {
-			return false
-		}
-	}
-	return scope.All() && r.Hold == nil
-}
-
-// dropOldest drops the first month that ends before the retention's time, and
-// says so by More: there may be events after it.
-func (s *store) dropOldest(ctx context.Context, r *storage.Retention) (res storage.RetentionResult, err error) {
-	var months []string
-	b := &builder{}
-	b.add("SELECT DISTINCT _partition_id AS p FROM activity_events WHERE datetime_ns < ", b.int(r.Before), " ORDER BY p LIMIT 1000")
-	err = s.query(ctx, s.config.ReadTimeout, b, func(rows driver.Rows) error {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return err
-		}
-		months = append(months, id)
-		return nil
-	})
-	if err != nil {
-		return res, err
-	}
-	for _, id := range months {
-		lo, hi, ok := monthRange(id)
-		if !ok || hi > r.Before || !r.After.IsZero() && lo <= r.After.Datetime {
-			continue
-		}
-		b = &builder{}
-		b.add("SELECT toInt64(count()) FROM activity_events FINAL WHERE _partition_id = ", b.text(id))
-		if err = s.query(ctx, s.config.ReadTimeout, b, func(rows driver.Rows) error { return rows.Scan(&res.Deleted) }); err != nil {
-			return res, fmt.Errorf("count month %s: %w", id, err)
-		}
-		b = &builder{}
-		b.add("ALTER TABLE activity_events DROP PARTITION ID '", id, "'") // six digits: monthRange
-		if err = s.exec(ctx, s.config.MutationTimeout, waitForMutation, b); err != nil {
-			return storage.RetentionResult{}, fmt.Errorf("drop month %s: %w", id, err)
-		}
-		res.More, res.Next = true, activity.Position{Datetime: hi - 1, ID: lastID}
-		return res, nil
-	}
-	return res, nil
-}
-
-// monthRange gives the first datetime of a month and the first after it. A
-// partition whose name is not a month of our calendar is left to DELETE.
-func monthRange(id string) (lo, hi int64, ok bool) {
-	n, err := strconv.Atoi(id)
-	year, m := n/100, n%100
-	if err != nil || len(id) != 6 || year < 1971 || year > 2261 || m < 1 || m > 12 {
-		return 0, 0, false
-	}
-	first := time.Date(year, time.Month(m), 1, 0, 0, 0, 0, time.UTC)
-	return first.UnixNano(), first.AddDate(0, 1, 0).UnixNano(), true
 }

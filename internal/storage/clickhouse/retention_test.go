@@ -42,6 +42,58 @@ func TestRetentionDropsWholeMonths(t *testing.T) {
 	require.EqualValues(t, 0, number(t, st, "SELECT toInt64(count()) FROM system.parts WHERE active AND database = currentDatabase() AND partition IN ('202601', '202602')"))
 }
 
+// Deleting rows only marks them: the files go with the month.
+func TestAMonthWhoseRowsWereDeletedIsDropped(t *testing.T) {
+	ctx := context.Background()
+	st := openTest(t, testConfig(t), Options{})
+	write(t, st, monthly(30))
+	inJanuary := "SELECT toInt64(sum(rows)) FROM system.parts WHERE active AND database = currentDatabase() AND partition = '202601'"
+	r := storage.Retention{Before: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC).UnixNano(), Limit: 100, Hold: func(*activity.Event) bool { return false }}
+	res, err := st.DeleteBefore(ctx, allTenants, r)
+	require.NoError(t, err)
+	require.EqualValues(t, 30, res.Deleted)
+	require.Len(t, scanned(t, st, activity.Query{}), 60)
+	require.EqualValues(t, 30, number(t, st, inJanuary))
+	r.Hold = nil
+	res, err = st.DeleteBefore(ctx, allTenants, r)
+	require.NoError(t, err)
+	require.Zero(t, res.Deleted)
+	require.True(t, res.More)
+	require.EqualValues(t, 0, number(t, st, inJanuary))
+}
+
+// A month above the server's max_partition_size_to_drop goes, too, and one that
+// cannot be counted.
+func TestALargeMonthIsDropped(t *testing.T) {
+	ctx := context.Background()
+	cfg := testConfig(t)
+	p := behind(t, &cfg)
+	st := openTest(t, cfg, Options{})
+	run(t, st, "SYSTEM STOP MERGES activity_events")
+	for range 2 {
+		write(t, st, monthly(20))
+	}
+	r := storage.Retention{Before: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC).UnixNano(), Limit: 100}
+	events := fault{match: "SELECT toInt64(count()) FROM activity_events FINAL WHERE", code: "159"}
+	rows := fault{match: "SELECT toInt64(count()) FROM activity_events WHERE", code: "241"}
+	for _, c := range []struct {
+		faults  []fault
+		deleted int64
+	}{{nil, 20}, {[]fault{events}, 40}, {[]fault{events, rows}, 0}} {
+		p.plan(c.faults...)
+		res, err := st.DeleteBefore(ctx, allTenants, r)
+		require.NoError(t, err)
+		require.Equal(t, c.deleted, res.Deleted)
+		require.True(t, res.More)
+	}
+	require.Empty(t, scanned(t, st, activity.Query{}))
+	drops := p.seen("DROP PARTITION")
+	require.Len(t, drops, 3)
+	for _, d := range drops {
+		require.Equal(t, []string{"0"}, d.settings["max_partition_size_to_drop"])
+	}
+}
+
 func TestRetentionKeepsWhatIsHeld(t *testing.T) {
 	ctx := context.Background()
 	st := openTest(t, testConfig(t), Options{})

@@ -72,12 +72,12 @@ func (x *search) scan(ctx context.Context, fn func(*storage.Record) bool) error 
 	if err != nil {
 		return err
 	}
+	w.growth = 1 // every window is wanted: no reason to grow
 	for {
 		s, ok := w.next()
 		if !ok {
 			return nil
 		}
-		w.narrow() // every window is wanted: no reason to grow
 		for n := scanBatch; n == scanBatch; {
 			var enough bool
 			if n, from, enough, err = x.scanWindow(ctx, s, from, fn); err != nil || enough {

@@ -68,11 +68,16 @@ func (x *search) skip(ctx context.Context) (stop *activity.Position, found bool,
 	var last activity.Position
 	stop, err = x.eachWindow(ctx, func(s span, limit time.Duration) (more bool, err error) {
 		b := x.keys(&builder{}, s, positionColumns(x.query.Order), left)
+		n, at := 0, last
 		err = x.store.query(ctx, limit, b, func(r driver.Rows) error {
-			left--
-			return scanPosition(r, &last)
+			n++
+			return scanPosition(r, &at)
 		})
-		return left > 0, err
+		if err != nil {
+			return false, err
+		}
+		left, last = left-n, at
+		return left > 0, nil
 	})
 	x.query.Offset, x.query.After = 0, last
 	return stop, left == 0, err
@@ -80,6 +85,7 @@ func (x *search) skip(ctx context.Context) (stop *activity.Position, found bool,
 
 // eachWindow runs fn over the windows of the search until it has enough or the
 // budget is spent; stop is then the place just before the window not searched.
+// The same window may come again, shorter, after an error of fn.
 func (x *search) eachWindow(ctx context.Context, fn func(s span, limit time.Duration) (more bool, err error)) (stop *activity.Position, err error) {
 	all := spanOf(&x.query)
 	limit, ok := x.left()
@@ -110,24 +116,31 @@ func (x *search) eachWindow(ctx context.Context, fn func(s span, limit time.Dura
 	if len(x.query.Filters) > 0 {
 		w.growth = filteredGrowth
 	}
-	for {
-		s, ok := w.next()
-		if !ok {
-			return nil, nil
-		}
-		limit, ok := x.left()
-		if !ok {
+	s, ok := w.next()
+	for ok {
+		limit, inTime := x.left()
+		if !inTime {
 			return x.edge(s), nil
 		}
-		x.windows++
+		if x.windows == 0 && !x.deadline.IsZero() {
+			limit = max(limit/2, time.Millisecond) // time for a narrower one: a search goes forward
+		}
 		more, err := fn(s, limit)
 		if errors.Is(err, storage.ErrBudget) && !x.deadline.IsZero() {
-			return x.edge(s), nil
+			narrow, can := w.narrower()
+			if _, inTime = x.left(); !inTime || !can {
+				return x.edge(s), nil
+			}
+			s = narrow
+			continue
 		}
 		if err != nil || !more {
 			return nil, err
 		}
+		x.windows++
+		s, ok = w.next()
 	}
+	return nil, nil
 }
 
 // edge is the place just before a window, from where the search goes on.
@@ -154,7 +167,7 @@ var lastID = activity.ID(slices.Repeat([]byte{0xff}, len(activity.ID{})))
 // are found first, on the few columns that decide, and then their rows.
 func (x *search) rows(s span, want int) *builder {
 	b := &builder{}
-	first := x.windows == 1 && len(x.query.Filters) == 0 && s != everything
+	first := x.windows == 0 && len(x.query.Filters) == 0 && s != everything
 	if first {
 		return x.keys(b, s, selectList, want)
 	}

@@ -36,6 +36,14 @@ func (s *store) readSettings(limit time.Duration) ch.Settings {
 		"do_not_merge_across_partitions_select_final": 1,
 		"low_cardinality_allow_in_native_format":      0,
 		"max_block_size":                              4096,
+		// Whatever the profile of the user says, half an answer is none.
+		"timeout_overflow_mode":  "throw",
+		"result_overflow_mode":   "throw",
+		"read_overflow_mode":     "throw",
+		"set_overflow_mode":      "throw",
+		"sort_overflow_mode":     "throw",
+		"group_by_overflow_mode": "throw",
+		"distinct_overflow_mode": "throw",
 		// HTTP: what nobody waits for ends. Native connections are cancelled by the driver.
 		"cancel_http_readonly_queries_on_client_close": 1,
 	}
@@ -99,7 +107,7 @@ func spent(err error) error {
 func (s *store) exec(ctx context.Context, limit time.Duration, settings ch.Settings, b *builder) error {
 	ctx, cancel := context.WithTimeout(ctx, limit+time.Second)
 	defer cancel()
-	all := ch.Settings{"max_execution_time": seconds(limit)}
+	all := ch.Settings{"max_execution_time": seconds(limit), "timeout_overflow_mode": "throw"}
 	if s.http {
 		all["wait_end_of_query"] = 1
 	}

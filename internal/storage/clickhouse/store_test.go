@@ -51,6 +51,7 @@ func testConfig(tb testing.TB) Config {
 		require.NoError(tb, conn.Close())
 	})
 	cfg.WriteTimeout = settleForTests
+	cfg.TLS.Insecure = true // wherever the server of the tests is
 	cfg.DSN = configopaque.String("http://" + admin.addresses[0] + "/" + name)
 	if admin.username != "" {
 		cfg.DSN = configopaque.String("http://" + admin.username + "@" + admin.addresses[0] + "/" + name)
