@@ -232,3 +232,19 @@ func TestAnEventTooLargeForTheServerIsRefusedAlone(t *testing.T) {
 	require.ErrorIs(t, res.Refused[0].Err, storage.ErrContent)
 	assert.Equal(t, 8, rows(t, st, "events"))
 }
+
+// A commit is small enough to end while its caller waits, and goes on without one.
+func TestACommitIsBounded(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	gone := func() time.Time { // the first commit asks for the time
+		cancel()
+		return time.Now()
+	}
+	cfg := emptyKeyspace(t)
+	st := open(t, cfg, Options{Now: gone})
+	_, err := st.Write(ctx, newEvents(0, maxCommit+500))
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, st.Close())
+	assert.Equal(t, maxCommit, rows(t, openTest(t, cfg, Options{}), "events"))
+}

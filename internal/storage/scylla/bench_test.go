@@ -101,7 +101,7 @@ func bareWork(b *testing.B, st *store, events []activity.Event) *work {
 	for _, m := range st.known.missing(buckets) {
 		w.add(bucket{tenant: m.tenant, source: m.source, value: m.value}, 0, st.cql.insertBucket, m.tenant, m.source, []byte(m.value), m.hour, m.shard, int64(1))
 	}
-	st.known.add(buckets)
+	st.known.add(buckets, time.Now())
 	types := cellTypes(b, st)
 	for _, r := range w.requests {
 		for _, s := range r.statements {

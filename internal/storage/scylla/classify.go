@@ -23,11 +23,15 @@ func typeError(info gocql.TypeInfo) error {
 // never take. The same code (0x2200, invalid) also stands for a missing table,
 // which is nobody's event's fault.
 var refusedContent = []string{
-	"Mutation of ",       // Cassandra: larger than half a commit log segment
-	"CQL Message of ",    // Cassandra: larger than a request may be
-	"Key length of ",     // Cassandra: a key above 64 KiB
-	"Key size too large", // ScyllaDB: the same
+	"Mutation of ",                        // Cassandra: larger than half a commit log segment
+	"Rejected an oversized mutation (",    // Cassandra 5.0: the same
+	"Encountered an oversized mutation (", // Cassandra 4.0: the same
+	"CQL Message of ",                     // Cassandra: larger than a request may be
+	"Key length of ",                      // Cassandra: a key above 64 KiB
+	"Key size too large",                  // ScyllaDB: the same
 	"request size too large",
+	"Cannot index value of size ", // Cassandra: an index of somebody's takes less than 64 KiB
+	"Guardrail column_value_size violated",
 }
 
 // classify adds the sentinel that tells the caller what may be done about an

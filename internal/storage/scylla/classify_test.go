@@ -37,6 +37,10 @@ func TestClassify(t *testing.T) {
 		return st.session.Query(st.named(text), args...).ExecContext(ctx)
 	}
 	long := bytes.Repeat([]byte("x"), 70_000)
+	require.NoError(t, exec("CREATE INDEX ON {keyspace}.events (content)"), "somebody's")
+	indexed := &activity.Event{Kind: activity.KindSystem, Message: string(long[:60_000]), Traceback: string(long[:60_000])}
+	b := st.eventBucket(indexed)
+	content := cell{newAcceptance(indexed, 1, 1), activity.GroupContent}
 
 	t.Run("an event is at fault", func(t *testing.T) {
 		for name, err := range map[string]error{
@@ -44,6 +48,9 @@ func TestClassify(t *testing.T) {
 			"in a composite key": exec("INSERT INTO {keyspace}.tenants (one, tenant_id, kind) VALUES (0, ?, '')", string(long)),
 			"in the partition":   exec("INSERT INTO {keyspace}.buckets (tenant_id, source, value, hour, shard) VALUES (?, '', 0x, 0, 0)", string(long)),
 			"request too large":  exec("INSERT INTO {keyspace}.ids (id, datetime_ns, tenant_id, kind) VALUES (0x01, 0, ?, '')", string(make([]byte, 6<<20))),
+			"in an index":        exec("INSERT INTO {keyspace}.events (tenant_id, kind, hour, shard, datetime_ns, id, content) VALUES (?, ?, ?, ?, 1, 0x01, ?)", b.tenant, b.source, b.hour, b.shard, content),
+			"oversized, 5.0":     requestError{gocql.ErrCodeInvalid, "Rejected an oversized mutation (16777300/16777216) for keyspace: activitylog. Top keys are: events.:login"},
+			"oversized, 4.0":     requestError{gocql.ErrCodeInvalid, "Encountered an oversized mutation (16777300/16777216) for keyspace: activitylog. Top keys are: events.:login"},
 			"ScyllaDB's key":     requestError{gocql.ErrCodeInvalid, "Key size too large: 70000 > 65535"},
 			"the driver's limit": gocql.ErrFrameTooBig,
 		} {
@@ -169,6 +176,11 @@ func (p *proxy) setCut(cut bool) {
 	}
 }
 
+// throughProxy puts a proxy in the place of the server of a DSN.
+func throughProxy(dsn configopaque.String, server string, p *proxy) configopaque.String {
+	return configopaque.String(strings.Replace(string(dsn), server, p.listener.Addr().String(), 1))
+}
+
 // An outage is answered in time and over when the server is back.
 func TestOutage(t *testing.T) {
 	cfg := emptyKeyspace(t)
@@ -176,7 +188,7 @@ func TestOutage(t *testing.T) {
 	target, err := cfg.target()
 	require.NoError(t, err)
 	p := newProxy(t, target.hosts[0])
-	cfg.DSN = configopaque.String(strings.Replace(string(cfg.DSN), target.hosts[0], p.listener.Addr().String(), 1))
+	cfg.DSN = throughProxy(cfg.DSN, target.hosts[0], p)
 	cfg.RequestTimeout = 2 * time.Second
 	st := openTest(t, cfg, Options{})
 	write(t, st, newEvents(0, 10)...)

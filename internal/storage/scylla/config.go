@@ -40,7 +40,7 @@ type Config struct {
 	Concurrency int `mapstructure:"concurrency"`
 	// ConnectTimeout bounds connecting to a node.
 	ConnectTimeout time.Duration `mapstructure:"connect_timeout"`
-	// RequestTimeout bounds one request; a write is four of them after each other.
+	// RequestTimeout bounds one request; a commit is many of them after each other.
 	RequestTimeout time.Duration `mapstructure:"request_timeout"`
 }
 

@@ -10,6 +10,7 @@ type statements struct {
 	deleteEvent, deleteID, deleteLookup, deleteBucket               string
 
 	event, ids, tenants     string
+	anyEvent, anyLookup     string
 	events, lookups, bucket ordered
 	version, settings, ping string
 }
@@ -25,7 +26,8 @@ func (o ordered) text(descending bool) string {
 }
 
 const (
-	eventKey = " WHERE tenant_id = ? AND kind = ? AND hour = ? AND shard = ?"
+	eventKey  = " WHERE tenant_id = ? AND kind = ? AND hour = ? AND shard = ?"
+	lookupKey = " WHERE tenant_id = ? AND field = ? AND value = ? AND hour = ?"
 	// oneEvent binds the key of an event, bounds those of a range: from the
 	// first position inclusive to the second exclusive.
 	oneEvent = eventKey + " AND datetime_ns = ? AND id = ?"
@@ -47,16 +49,18 @@ func newStatements(keyspace string) statements {
 		eraseContent: k("UPDATE {keyspace}.events USING TIMESTAMP ? SET content = ?" + oneEvent),
 		deleteEvent:  k("DELETE FROM {keyspace}.events USING TIMESTAMP ?" + oneEvent),
 		deleteID:     k("DELETE FROM {keyspace}.ids USING TIMESTAMP ? WHERE id = ? AND datetime_ns = ? AND tenant_id = ? AND kind = ?"),
-		deleteLookup: k("DELETE FROM {keyspace}.lookups USING TIMESTAMP ? WHERE tenant_id = ? AND field = ? AND value = ? AND hour = ?" +
+		deleteLookup: k("DELETE FROM {keyspace}.lookups USING TIMESTAMP ?" + lookupKey +
 			" AND datetime_ns = ? AND id = ? AND kind = ?"),
 		deleteBucket: k("DELETE FROM {keyspace}.buckets USING TIMESTAMP ? WHERE tenant_id = ? AND source = ? AND value = ? AND hour = ? AND shard = ?"),
 
-		event:   k("SELECT " + cells + " FROM {keyspace}.events" + oneEvent),
-		ids:     k("SELECT datetime_ns, tenant_id, kind FROM {keyspace}.ids WHERE id = ?"),
-		tenants: k("SELECT tenant_id, kind FROM {keyspace}.tenants WHERE one = 0"),
+		event:     k("SELECT " + cells + " FROM {keyspace}.events" + oneEvent),
+		ids:       k("SELECT datetime_ns, tenant_id, kind FROM {keyspace}.ids WHERE id = ?"),
+		tenants:   k("SELECT tenant_id, kind FROM {keyspace}.tenants WHERE one = 0"),
+		anyEvent:  k("SELECT id FROM {keyspace}.events" + eventKey + " LIMIT 1"), // the newest: see the order of the tables
+		anyLookup: k("SELECT id FROM {keyspace}.lookups" + lookupKey + " LIMIT 1"),
 		events: bothWays(k("SELECT datetime_ns, id, "+cells+" FROM {keyspace}.events"+eventKey+bounds),
 			" ORDER BY datetime_ns DESC, id DESC", " ORDER BY datetime_ns ASC, id ASC"),
-		lookups: bothWays(k("SELECT datetime_ns, id, kind FROM {keyspace}.lookups WHERE tenant_id = ? AND field = ? AND value = ? AND hour = ?"+bounds),
+		lookups: bothWays(k("SELECT datetime_ns, id, kind FROM {keyspace}.lookups"+lookupKey+bounds),
 			" ORDER BY datetime_ns DESC, id DESC, kind DESC", " ORDER BY datetime_ns ASC, id ASC, kind ASC"),
 		bucket: bothWays(k("SELECT hour, shard FROM {keyspace}.buckets WHERE tenant_id = ? AND source = ? AND value = ? AND hour >= ? AND hour <= ?"),
 			" ORDER BY hour DESC, shard DESC", " ORDER BY hour ASC, shard ASC"),

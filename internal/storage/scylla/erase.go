@@ -3,6 +3,7 @@ package scylla
 import (
 	"context"
 	"fmt"
+	"math"
 	"reflect"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
@@ -36,11 +37,13 @@ func (s *store) Erase(ctx context.Context, scope activity.Scope, e storage.Erasu
 }
 
 func (s *store) erase(ctx context.Context, scope activity.Scope, q *activity.Query, e *storage.Erasure) (res storage.ErasureResult, err error) {
+	began := s.now()
 	q.After, q.Limit = e.After, min(e.Limit, releaseBatch)
 	x, err := s.newSearch(ctx, scope, q)
 	if err != nil {
 		return res, err
 	}
+	x.walk.keepVisited = true
 	for looked := 0; looked < e.Limit; {
 		found := make([]*entry, 0, min(e.Limit-looked, releaseBatch))
 		for len(found) < cap(found) {
@@ -54,10 +57,14 @@ func (s *store) erase(ctx context.Context, scope activity.Scope, q *activity.Que
 			found = append(found, one)
 			res.Next = one.position()
 		}
-		n, err := s.eraseEntries(ctx, found, q.Filters, e.Group)
+		n, left, err := s.eraseEntries(ctx, found, q.Filters, e.Group)
 		if err != nil {
 			return res, err
 		}
+		if err := s.forget(ctx, append(left, x.walk.visited...), math.MaxInt64, began); err != nil {
+			return res, err
+		}
+		x.walk.visited = nil
 		res.Erased += n
 		if looked += len(found); len(found) < cap(found) {
 			return res, nil
@@ -68,16 +75,16 @@ func (s *store) erase(ctx context.Context, scope activity.Scope, q *activity.Que
 }
 
 // eraseEntries empties the group in the events that match and gives how many
-// of them had something to forget. The cells go first and the lookups of what
-// is no longer there after them: a run that was cut short finds the rest.
-func (s *store) eraseEntries(ctx context.Context, found []*entry, filters []activity.Filter, g activity.Group) (int64, error) {
+// of them had something to forget, and the buckets that lookups were taken from.
+// The cells go first and the lookups of what is no longer there after them: a
+// run that was cut short finds the rest.
+func (s *store) eraseEntries(ctx context.Context, found []*entry, filters []activity.Filter, g activity.Group) (n int64, left []bucket, err error) {
 	var cells, lookups work
 	now := s.now()
 	text := s.cql.erasePerson
 	if g == activity.GroupContent {
 		text = s.cql.eraseContent
 	}
-	var n int64
 	for _, one := range found {
 		if one.record == nil || !matches(filters, &one.record.Event) {
 			// A run that was cut short erased the person and left this behind. One
@@ -97,11 +104,11 @@ func (s *store) eraseEntries(ctx context.Context, found []*entry, filters []acti
 		b := s.eventBucket(e)
 		cells.add(b, 0, text, now.UnixMicro(), erased(now.UnixNano()), b.tenant, b.source, b.hour, b.shard, e.Datetime, e.ID[:])
 		if g == activity.GroupPersonal {
-			s.dropLookups(&lookups, &before, now.UnixMicro())
+			left = append(left, s.dropLookups(&lookups, &before, now.UnixMicro())...)
 		}
 	}
 	if err := s.run(ctx, &cells); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	return n, s.run(ctx, &lookups)
+	return n, left, s.run(ctx, &lookups)
 }

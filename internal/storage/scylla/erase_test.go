@@ -92,6 +92,21 @@ func TestAnErasureCutShortIsCompleted(t *testing.T) {
 	assert.Equal(t, 2, rows(t, st, "lookups"), "the lookup of the person is gone")
 }
 
+// No digest of an erased person stays in the catalogue.
+func TestAnErasureForgetsItsBuckets(t *testing.T) {
+	c := &clock{now: time.Now().Add(-2 * bucketGrace)}
+	st := openTest(t, emptyKeyspace(t), Options{Now: c.Now})
+	write(t, st, newEvent(1), newEvent(2))
+	require.Equal(t, 8, rows(t, st, "buckets"))
+	require.Equal(t, int64(1), erasePerson(t, st, "user-1"))
+	assert.Equal(t, 8, rows(t, st, "buckets"), "a writer may be at work in them")
+	c.set(time.Now())
+	require.Zero(t, erasePerson(t, st, "user-1"))
+	assert.Equal(t, 7, rows(t, st, "buckets"), "that of the user goes with the next erasure")
+	require.Equal(t, int64(1), erasePerson(t, st, "user-2"))
+	assert.Equal(t, 4, rows(t, st, "buckets"), "those of the user, the address and the object")
+}
+
 // An unsealed event has no salts: it is emptied and stays unsealed.
 func TestAnUnsealedEventIsEmptied(t *testing.T) {
 	st := openTest(t, emptyKeyspace(t), Options{})

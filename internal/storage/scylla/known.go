@@ -6,40 +6,46 @@ import (
 )
 
 const (
-	// knownFor is how long a writer trusts that a bucket is in the catalogue:
-	// up to twice this time, then it writes it again.
-	knownFor = 5 * time.Minute
-	// maxKnown bounds the memory of a writer, about 20 MB.
+	// knownFor is how long a writer trusts that a bucket is in the catalogue,
+	// from the time of the write; then it writes it again.
+	knownFor = 10 * time.Minute
+	// maxKnown bounds the memory of a writer, about 25 MB.
 	maxKnown = 100_000
-	// bucketGrace is how old a bucket's last write in the catalogue must be to be
-	// forgotten. It is what writers trust and 20 minutes between their clocks.
+	// bucketGrace is how old a bucket's last write in the catalogue must be, when
+	// retention or an erasure begins, to be forgotten. It is what writers trust
+	// and 20 minutes for a commit and between the clocks.
 	bucketGrace = 30 * time.Minute
 )
 
-// known remembers what is in the catalogue, in two generations: a bounded
-// memory without a list.
+// known remembers when what is in the catalogue was written, in two
+// generations: a bounded memory without a list.
 type known struct {
 	now func() time.Time
 
 	mu         sync.Mutex
-	young, old map[bucket]struct{}
+	young, old map[bucket]time.Time
 	turned     time.Time
 }
 
-func newKnown(now func() time.Time) *known { return &known{now: now, young: map[bucket]struct{}{}} }
+func newKnown(now func() time.Time) *known { return &known{now: now, young: map[bucket]time.Time{}} }
 
 // missing gives the buckets among those given that have to be written, each once.
 func (k *known) missing(buckets []bucket) []bucket {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.turn()
+	now := k.now()
+	k.turn(now)
+	trusted := func(b bucket) bool {
+		at, ok := k.young[b]
+		if !ok {
+			at, ok = k.old[b]
+		}
+		return ok && now.Sub(at) < knownFor && !now.Before(at)
+	}
 	var out []bucket
 	listed := map[bucket]struct{}{}
 	for _, b := range buckets {
-		if _, ok := k.young[b]; ok {
-			continue
-		}
-		if _, ok := k.old[b]; ok {
+		if trusted(b) {
 			continue
 		}
 		if _, ok := listed[b]; !ok {
@@ -50,20 +56,17 @@ func (k *known) missing(buckets []bucket) []bucket {
 	return out
 }
 
-// add remembers buckets that have been written.
-func (k *known) add(buckets []bucket) {
+// add remembers buckets that were written, with the time in their rows.
+func (k *known) add(buckets []bucket, at time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, b := range buckets {
-		k.young[b] = struct{}{}
+		k.young[b] = at
 	}
 }
 
-func (k *known) turn() {
-	switch now := k.now(); {
-	case now.Sub(k.turned) >= 2*knownFor || now.Before(k.turned):
-		k.young, k.old, k.turned = map[bucket]struct{}{}, nil, now
-	case now.Sub(k.turned) >= knownFor || len(k.young) > maxKnown:
-		k.young, k.old, k.turned = map[bucket]struct{}{}, k.young, now
+func (k *known) turn(now time.Time) {
+	if now.Sub(k.turned) >= knownFor || now.Before(k.turned) || len(k.young) > maxKnown {
+		k.young, k.old, k.turned = map[bucket]time.Time{}, k.young, now
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +39,8 @@ func (s *store) Migrate(ctx context.Context) error {
 
 // migrate makes what is missing, statement by statement, under a lock in the
 // keyspace: two nodes that make one table at the same time give it two
-// identities, and Cassandra cannot mend that.
+// identities, and Cassandra cannot mend that. The lock lies in a table as well:
+// on several nodes the first start is that of one process (see README.md).
 func (s *store) migrate(ctx context.Context) error {
 	all, err := migrations()
 	if err != nil {
@@ -51,7 +53,10 @@ func (s *store) migrate(ctx context.Context) error {
 	if err != nil && !missingSchema(err) {
 		return failure(ctx, err)
 	}
-	for _, text := range append([]string{s.cfg.createKeyspace(s.target)}, versionTables...) {
+	if err := s.makeKeyspace(ctx); err != nil {
+		return err
+	}
+	for _, text := range versionTables {
 		if err := s.define(ctx, text); err != nil {
 			return err
 		}
@@ -72,12 +77,15 @@ func (s *store) migrate(ctx context.Context) error {
 
 func (s *store) apply(ctx context.Context, m *migration.Migration) error {
 	for _, text := range m.Statements {
+		if err := s.keepLock(ctx); err != nil {
+			return err
+		}
 		if err := s.define(ctx, text); err != nil {
 			return err
 		}
 	}
 	if m.Version == 1 {
-		err := s.session.Query(s.named("INSERT INTO {keyspace}.settings (name, value) VALUES ('shards', ?)"), int64(s.cfg.shardsToSettle())).ExecContext(ctx)
+		err := s.session.Query(s.named(fmt.Sprintf(settleShards, s.cfg.shardsToSettle()))).ExecContext(ctx)
 		if err != nil {
 			return fmt.Errorf("settle the shards: %w", failure(ctx, err))
 		}
@@ -101,7 +109,8 @@ func (s *store) named(text string) string {
 	return strings.ReplaceAll(text, keyspaceMark, s.target.keyspace)
 }
 
-// A lock of a process that died goes by itself.
+// A lock of a process that died goes by itself. It lasts for the statement that
+// takes longest: nodes are given 60 s to agree on one.
 const (
 	lockSeconds = 120
 	lockPause   = 200 * time.Millisecond
@@ -117,7 +126,7 @@ func (s *store) locked(ctx context.Context, fn func() error) (err error) {
 			"INSERT INTO {keyspace}.schema_lock (name, owner) VALUES ('migrate', ?) IF NOT EXISTS USING TTL %d", lockSeconds)), s.writer).
 			MapScanCASContext(ctx, holder)
 		if err != nil {
-			return fmt.Errorf("take the lock of the schema: %w", failure(ctx, err))
+			return fmt.Errorf("take the lock of the schema: %w", s.lockFailure(ctx, err))
 		}
 		if mine || holder["owner"] == s.writer {
 			break
@@ -137,6 +146,32 @@ func (s *store) locked(ctx context.Context, fn func() error) (err error) {
 		err = errors.Join(err, failure(ctx, release))
 	}()
 	return fn()
+}
+
+// keepLock gives the lock its whole time again, when it is still ours.
+func (s *store) keepLock(ctx context.Context) error {
+	mine, err := s.session.Query(s.named(fmt.Sprintf(
+		"UPDATE {keyspace}.schema_lock USING TTL %d SET owner = ? WHERE name = 'migrate' IF owner = ?", lockSeconds)), s.writer, s.writer).
+		MapScanCASContext(ctx, map[string]any{})
+	if err == nil && !mine {
+		return fmt.Errorf("%w: the lock of the schema ran out", storage.ErrRetryable)
+	}
+	return failure(ctx, err)
+}
+
+// tabletsOnly are what ScyllaDB says of a keyspace with tablets, over which it
+// has no lightweight transactions.
+var tabletsOnly = []string{"Cannot use LightWeight Transactions", "LWT is not yet supported with tablets"}
+
+// lockFailure gives an error of taking the lock. A keyspace that has no lock is
+// one that somebody must make anew.
+func (s *store) lockFailure(ctx context.Context, err error) error {
+	var request gocql.RequestError
+	if errors.As(err, &request) && slices.ContainsFunc(tabletsOnly, func(text string) bool { return strings.Contains(request.Message(), text) }) {
+		return fmt.Errorf("%w: the keyspace %s has tablets, over which this release of ScyllaDB has no lightweight transactions: drop it while there are "+
+			"no events in it, and make it again with%s, which create_schema does: %w", activity.ErrInvalid, s.target.keyspace, noTablets, err)
+	}
+	return failure(ctx, err)
 }
 
 // version gives the version of the schema, 0 when there is none in its table.

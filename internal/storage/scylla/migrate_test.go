@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -38,8 +39,32 @@ func TestSchemaMadeByHand(t *testing.T) {
 	_, err = Open(ctx, cfg, Options{ReadOnly: true})
 	require.ErrorIs(t, err, storage.ErrSchemaTooOld)
 
+	for _, shards := range []int{3, 0, 5} { // the first counts, however often it is run
+		cfg.Shards = shards
+		runPrinted(t, st, cfg)
+	}
+	require.NoError(t, st.Migrate(ctx))
+	assert.Equal(t, 3, st.shards)
+	write(t, st, newEvents(0, 5)...)
+	cfg.Shards = 0
+	readOnly := open(t, cfg, Options{ReadOnly: true})
+	_, err = readOnly.Write(ctx, newEvents(0, 1))
+	require.ErrorIs(t, err, storage.ErrReadOnly)
+	require.ErrorIs(t, readOnly.Migrate(ctx), storage.ErrReadOnly)
+	require.NoError(t, readOnly.Ping(ctx))
+	res, err := readOnly.DeleteBefore(ctx, activity.AllTenants(), storage.Retention{Before: newEvent(100).Datetime, Limit: 10, DryRun: true})
+	require.NoError(t, err)
+	assert.Equal(t, int64(5), res.Deleted)
+	_, err = readOnly.DeleteBefore(ctx, activity.AllTenants(), storage.Retention{Before: 1, Limit: 10})
+	require.ErrorIs(t, err, storage.ErrReadOnly)
+}
+
+// runPrinted runs what is printed for a configuration.
+func runPrinted(t *testing.T, st *store, cfg Config) {
+	t.Helper()
 	var printed bytes.Buffer
 	require.NoError(t, Print(cfg, &printed))
+	assert.Contains(t, printed.String(), noTablets)
 	for statement := range strings.SplitSeq(printed.String(), ";\n") {
 		var lines []string
 		for line := range strings.SplitSeq(statement, "\n") {
@@ -51,18 +76,61 @@ func TestSchemaMadeByHand(t *testing.T) {
 			require.NoError(t, st.session.Query(text).Exec(), text)
 		}
 	}
-	require.NoError(t, st.Migrate(ctx))
-	write(t, st, newEvents(0, 5)...)
-	readOnly := open(t, cfg, Options{ReadOnly: true})
-	_, err = readOnly.Write(ctx, newEvents(0, 1))
-	require.ErrorIs(t, err, storage.ErrReadOnly)
-	require.ErrorIs(t, readOnly.Migrate(ctx), storage.ErrReadOnly)
-	require.NoError(t, readOnly.Ping(ctx))
-	res, err := readOnly.DeleteBefore(ctx, activity.AllTenants(), storage.Retention{Before: newEvent(100).Datetime, Limit: 10, DryRun: true})
-	require.NoError(t, err)
-	assert.Equal(t, int64(5), res.Deleted)
-	_, err = readOnly.DeleteBefore(ctx, activity.AllTenants(), storage.Retention{Before: 1, Limit: 10})
-	require.ErrorIs(t, err, storage.ErrReadOnly)
+}
+
+// A keyspace of ScyllaDB with tablets has no lock: waiting does not mend that.
+func TestAKeyspaceWithTabletsEndsTheStart(t *testing.T) {
+	st := &store{target: &target{keyspace: "audit"}}
+	ctx := context.Background()
+	for _, text := range []string{
+		"Cannot use LightWeight Transactions for table audit.schema_lock: LWT is not yet supported with tablets",
+		"audit.schema_lock: LWT is not yet supported with tablets",
+	} {
+		err := st.lockFailure(ctx, requestError{gocql.ErrCodeInvalid, text})
+		require.ErrorIs(t, err, activity.ErrInvalid)
+		require.ErrorContains(t, err, "AND tablets = {'enabled': false}")
+		require.ErrorContains(t, err, text)
+	}
+	err := st.lockFailure(ctx, requestError{gocql.ErrCodeInvalid, "unconfigured table schema_lock"})
+	require.ErrorIs(t, err, storage.ErrRetryable)
+	require.NotErrorIs(t, err, activity.ErrInvalid)
+}
+
+// Only ScyllaDB is told about tablets, which Cassandra does not know.
+func TestMakeKeyspace(t *testing.T) {
+	cfg := freshKeyspace(t, "activitylog_made")
+	st := open(t, cfg, Options{})
+	ctx := context.Background()
+	there := func() bool {
+		t.Helper()
+		found, err := st.finds(ctx, "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?", st.target.keyspace)
+		require.NoError(t, err)
+		return found
+	}
+	require.False(t, there())
+	require.NoError(t, st.makeKeyspace(ctx))
+	require.True(t, there())
+	// One that somebody made stays as it is, and needs no permission to make any.
+	st.cfg.ReplicationFactor = -1
+	require.NoError(t, st.makeKeyspace(ctx))
+
+	made := Config{ReplicationFactor: 3}
+	const text = "CREATE KEYSPACE IF NOT EXISTS audit WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 3}"
+	assert.Equal(t, text, made.createKeyspace(&target{keyspace: "audit", datacenter: "dc1"}, false))
+	assert.Equal(t, text+" AND tablets = {'enabled': false}", made.createKeyspace(&target{keyspace: "audit", datacenter: "dc1"}, true))
+}
+
+// A lock that ran out ends the migration: another one may be at work.
+func TestALockThatRanOut(t *testing.T) {
+	st := openTest(t, emptyKeyspace(t), Options{})
+	ctx := context.Background()
+	err := st.locked(ctx, func() error {
+		require.NoError(t, st.keepLock(ctx))
+		require.NoError(t, st.session.Query(st.named("DELETE FROM {keyspace}.schema_lock WHERE name = 'migrate' IF EXISTS")).Exec())
+		return st.keepLock(ctx)
+	})
+	require.ErrorIs(t, err, storage.ErrRetryable)
+	assert.Zero(t, rows(t, st, "schema_lock"))
 }
 
 func TestSchemaOfANewerBinary(t *testing.T) {

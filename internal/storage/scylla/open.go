@@ -3,7 +3,6 @@ package scylla
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -71,7 +70,7 @@ func Open(ctx context.Context, cfg Config, opts Options) (storage.Store, error) 
 		}
 		return s, nil
 	}
-	s.group = groupcommit.New(s.commit, groupcommit.Settings{}) //nolint:contextcheck // a commit outlives the wait of its caller
+	s.group = groupcommit.New(s.commit, groupcommit.Settings{MaxBatchEvents: maxCommit}) //nolint:contextcheck // a commit outlives the wait of its caller
 	return s, nil
 }
 
@@ -79,55 +78,6 @@ func newWriterID() int64 {
 	var b [8]byte
 	_, _ = rand.Read(b[:])                           // never fails, says its documentation
 	return int64(binary.BigEndian.Uint64(b[:]) >> 1) // 63 bits
-}
-
-const reconnectEvery = 2 * time.Second
-
-// connect opens the session. No retry policy: a driver of ours never retries by
-// itself. No client timestamps: every write that competes with another brings its own.
-func (s *store) connect(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	c := gocql.NewCluster(s.target.hosts...)
-	c.Consistency, c.SerialConsistency = gocql.LocalQuorum, gocql.LocalSerial
-	c.Timeout, c.WriteTimeout, c.ConnectTimeout = s.cfg.RequestTimeout, s.cfg.RequestTimeout, s.cfg.ConnectTimeout
-	c.NumConns = s.cfg.Connections
-	c.DefaultTimestamp = false
-	c.NextPagePrefetch = 0
-	c.ReconnectInterval = reconnectEvery
-	c.ReconnectionPolicy = &gocql.ConstantReconnectionPolicy{MaxRetries: 1, Interval: reconnectEvery / 2}
-	if s.target.username != "" {
-		c.Authenticator = gocql.PasswordAuthenticator{Username: s.target.username, Password: s.target.password}
-	}
-	secure, err := s.cfg.TLS.LoadTLSConfig(ctx)
-	if err != nil {
-		return fmt.Errorf("%w: tls: %w", activity.ErrInvalid, err)
-	}
-	if secure != nil { // it is nil when tls says insecure
-		c.SslOpts = sslOptions(secure)
-	}
-	fallback := gocql.RoundRobinHostPolicy()
-	if s.target.datacenter != "" {
-		fallback = gocql.DCAwareRoundRobinPolicy(s.target.datacenter)
-	}
-	s.policy = gocql.TokenAwareHostPolicy(fallback)
-	c.PoolConfig.HostSelectionPolicy = s.policy
-	if s.session, err = c.CreateSession(); err != nil {
-		return classify(err)
-	}
-	s.learnReplicas()
-	return nil
-}
-
-func sslOptions(secure *tls.Config) *gocql.SslOptions {
-	return &gocql.SslOptions{Config: secure, EnableHostVerification: !secure.InsecureSkipVerify}
-}
-
-// learnReplicas tells the token-aware policy about the keyspace. The session
-// is in none, so that it can be opened before there is one.
-func (s *store) learnReplicas() {
-	s.policy.KeyspaceChanged(gocql.KeyspaceUpdateEvent{Keyspace: s.target.keyspace})
 }
 
 // enter begins a call that uses the session, and gives what ends it.
@@ -169,6 +119,11 @@ func failure(ctx context.Context, err error) error {
 		if errors.Is(err, ours) {
 			return err
 		}
+	}
+	// The driver ends what a connection carried with a context of its own, which
+	// must not be taken for the caller's.
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w: the connection ended: %s", storage.ErrRetryable, err.Error())
 	}
 	return classify(err)
 }

@@ -2,10 +2,12 @@ package scylla
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
-	"math"
 	"slices"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
@@ -41,12 +43,13 @@ func (s *store) DeleteBefore(ctx context.Context, scope activity.Scope, r storag
 }
 
 func (s *store) deleteBefore(ctx context.Context, scope activity.Scope, q *activity.Query, r *storage.Retention) (res storage.RetentionResult, err error) {
+	began := s.now()
 	q.After, q.Limit = r.After, min(r.Limit, releaseBatch)
 	x, err := s.newSearch(ctx, scope, q)
 	if err != nil {
 		return res, err
 	}
-	emptied := newEmptied(r)
+	x.walk.keepVisited = !r.DryRun
 	for looked := 0; looked < r.Limit; {
 		var gone []*activity.Event
 		n := min(r.Limit-looked, releaseBatch)
@@ -63,36 +66,37 @@ func (s *store) deleteBefore(ctx context.Context, scope activity.Scope, q *activ
 			ev := &e.record.Event
 			if r.Hold != nil && r.Hold(ev) {
 				res.Held++
-				emptied.held[s.eventBucket(ev)] = true
 				continue
 			}
 			gone = append(gone, ev)
-			emptied.note(lookupBuckets(ev))
 		}
 		looked += got
 		res.Deleted += int64(len(gone))
 		if !r.DryRun {
-			if err := s.deleteEvents(ctx, gone); err != nil {
+			if err := s.deleteEvents(ctx, gone, r.Before, began); err != nil {
 				return res, err
 			}
+			if err := s.forget(ctx, x.walk.visited, r.Before, began); err != nil {
+				return res, err
+			}
+			x.walk.visited = nil
 		}
 		if res.More = got == n; !res.More {
 			break
 		}
 	}
-	if !r.DryRun {
-		err = s.forget(ctx, emptied.whole(x.walk.visited))
-	}
-	return res, err
+	return res, nil
 }
 
-// deleteEvents deletes lookups, then ids, then the events themselves. The
-// tombstones are of now, above every write timestamp of an acceptance.
-func (s *store) deleteEvents(ctx context.Context, gone []*activity.Event) error {
+// deleteEvents deletes lookups and ids, then the buckets that they leave empty,
+// then the events themselves. The tombstones are of now, above every write
+// timestamp of an acceptance.
+func (s *store) deleteEvents(ctx context.Context, gone []*activity.Event, before int64, began time.Time) error {
 	var lookups, rows work
+	var left []bucket
 	now := s.now().UnixMicro()
 	for _, e := range gone {
-		s.dropLookups(&lookups, e, now)
+		left = append(left, s.dropLookups(&lookups, e, now)...)
 		lookups.add(bucket{value: string(e.ID[:])}, 0, s.cql.deleteID, now, e.ID[:], e.Datetime, e.TenantID, e.Kind.String())
 		b := s.eventBucket(e)
 		rows.add(b, 0, s.cql.deleteEvent, now, b.tenant, b.source, b.hour, b.shard, e.Datetime, e.ID[:])
@@ -100,71 +104,61 @@ func (s *store) deleteEvents(ctx context.Context, gone []*activity.Event) error 
 	if err := s.run(ctx, &lookups); err != nil {
 		return err
 	}
+	if err := s.forget(ctx, left, before, began); err != nil {
+		return err
+	}
 	return s.run(ctx, &rows)
 }
 
-func (s *store) dropLookups(w *work, e *activity.Event, now int64) {
-	for _, b := range lookupBuckets(e) {
+// dropLookups deletes the lookups of an event, and gives the buckets they were in.
+func (s *store) dropLookups(w *work, e *activity.Event, now int64) []bucket {
+	buckets := lookupBuckets(e)
+	for _, b := range buckets {
 		w.add(b, 0, s.cql.deleteLookup, now, b.tenant, b.source, []byte(b.value), b.hour, e.Datetime, e.ID[:], e.Kind.String())
 	}
+	return buckets
 }
 
-// emptied notes from which buckets retention has taken everything.
-type emptied struct {
-	before, after int64
-	every         bool                      // kind goes, and nothing can be held
-	held          map[bucket]bool           // of events
-	lookups       map[int64]map[bucket]bool // by hour
-}
-
-func newEmptied(r *storage.Retention) *emptied {
-	e := &emptied{before: r.Before, after: r.After.Datetime, held: map[bucket]bool{}, lookups: map[int64]map[bucket]bool{}}
-	if r.After.IsZero() {
-		e.after = math.MinInt64
+// forget takes buckets of hours before a time out of the catalogue when nothing
+// is in them any more, unless a writer has put them there within bucketGrace of
+// the beginning, before anything was read: it may be writing to them.
+func (s *store) forget(ctx context.Context, buckets []bucket, before int64, began time.Time) error {
+	seen := map[bucket]bool{}
+	buckets = slices.DeleteFunc(buckets, func(b bucket) bool {
+		again := seen[b]
+		seen[b] = true
+		return again || hourEnd(b.hour) >= before
+	})
+	empty := make([]bool, len(buckets))
+	err := parallel(ctx, len(buckets), s.cfg.Concurrency, func(ctx context.Context, i int) (err error) {
+		empty[i], err = s.isEmpty(ctx, &buckets[i])
+		return err
+	})
+	if err != nil {
+		return err
 	}
-	e.every = len(r.Kinds) == 0 && r.Hold == nil
-	return e
-}
-
-func (e *emptied) note(lookups []bucket) {
-	if !e.every {
-		return
-	}
-	for _, b := range lookups {
-		if e.lookups[b.hour] == nil {
-			e.lookups[b.hour] = map[bucket]bool{}
-		}
-		e.lookups[b.hour][b] = true
-	}
-}
-
-// whole gives, of the buckets that were read to their end, those that were also
-// read from their beginning and hold nothing any more, and the lookups that led
-// to them.
-func (e *emptied) whole(visited []bucket) (out []bucket) {
-	hours := map[int64]bool{}
-	for _, b := range visited {
-		if hourEnd(b.hour) >= e.before || hourStart(b.hour) <= e.after || e.held[b] {
-			continue
-		}
-		out = append(out, b)
-		if !hours[b.hour] {
-			hours[b.hour] = true
-			out = slices.AppendSeq(out, maps.Keys(e.lookups[b.hour]))
-		}
-	}
-	return out
-}
-
-// forget takes buckets out of the catalogue, unless a writer has put them there
-// within bucketGrace: it may be writing to them. The next retention will see.
-func (s *store) forget(ctx context.Context, buckets []bucket) error {
 	var w work
-	at := s.now().Add(-bucketGrace).UnixMicro()
+	at := began.Add(-bucketGrace).UnixMicro()
 	for i := range buckets {
-		b := &buckets[i]
-		w.add(bucket{tenant: b.tenant, source: b.source, value: b.value}, 0, s.cql.deleteBucket,
-			at, b.tenant, b.source, []byte(b.value), b.hour, b.shard)
+		if b := &buckets[i]; empty[i] {
+			w.add(bucket{tenant: b.tenant, source: b.source, value: b.value}, 0, s.cql.deleteBucket,
+				at, b.tenant, b.source, []byte(b.value), b.hour, b.shard)
+		}
 	}
 	return s.run(ctx, &w)
+}
+
+// isEmpty looks for the newest row of a partition: the oldest go first, and
+// there the tombstones are.
+func (s *store) isEmpty(ctx context.Context, b *bucket) (bool, error) {
+	var id []byte
+	q := s.session.Query(s.cql.anyEvent, b.tenant, b.source, b.hour, b.shard)
+	if b.value != "" {
+		q = s.session.Query(s.cql.anyLookup, b.tenant, b.source, []byte(b.value), b.hour)
+	}
+	err := q.ScanContext(ctx, &id)
+	if errors.Is(err, gocql.ErrNotFound) {
+		return true, nil
+	}
+	return false, err
 }

@@ -52,17 +52,48 @@ func TestRetentionLeavesNothingBehind(t *testing.T) {
 	e, err := x.nextEntry(context.Background())
 	require.NoError(t, err)
 	assert.Nil(t, e)
-	assert.Empty(t, x.walk.visited, "no empty bucket is walked")
+	assert.Zero(t, x.walk.hours, "no empty bucket is walked")
 }
 
-func TestRetentionOfOldEventsForgetsTheirLookups(t *testing.T) {
-	c := &clock{now: time.Now().Add(-2 * bucketGrace)}
+// However small the calls are, and kind by kind: no bucket stays when its last
+// event goes.
+func TestRetentionForgetsBucketsCallByCall(t *testing.T) {
+	for _, limit := range []int{7, 1000} {
+		for _, kinds := range [][][]activity.Kind{{nil}, {{activity.KindLogin}, {activity.KindSystem, activity.KindCRUD}, nil}} {
+			c := &clock{now: time.Now().Add(-2 * bucketGrace)}
+			st := openTest(t, emptyKeyspace(t), Options{Now: c.Now})
+			write(t, st, newEvents(0, 50)...)
+			c.set(time.Now())
+			var deleted int64
+			for _, k := range kinds {
+				require.Positive(t, rows(t, st, "buckets"))
+				n, _ := retain(t, st, storage.Retention{Kinds: k, Before: base + int64(10*time.Hour), Limit: limit})
+				deleted += n
+			}
+			assert.Equal(t, int64(50), deleted)
+			assert.Zero(t, rows(t, st, "buckets"), "limit %d, kinds %v", limit, kinds)
+		}
+	}
+}
+
+// What a writer put into the catalogue within the grace of the beginning stays,
+// however long the reads take.
+func TestTheGraceIsThatOfTheBeginning(t *testing.T) {
+	start := time.Now().Add(-2 * bucketGrace)
+	c := &clock{now: start}
 	st := openTest(t, emptyKeyspace(t), Options{Now: c.Now})
-	write(t, st, newEvents(0, 50)...)
-	c.set(time.Now())
-	deleted, _ := retain(t, st, storage.Retention{Before: base + int64(10*time.Hour), Limit: 1000})
-	require.Equal(t, int64(50), deleted)
-	assert.Zero(t, rows(t, st, "buckets"))
+	write(t, st, newEvents(0, 20)...)
+	before := rows(t, st, "buckets")
+	c.set(start.Add(bucketGrace - time.Minute))
+	deleted, _ := retain(t, st, storage.Retention{
+		Before: base + int64(10*time.Hour), Limit: 1000,
+		Hold: func(*activity.Event) bool { // long reads
+			c.set(start.Add(bucketGrace + time.Minute))
+			return false
+		},
+	})
+	require.Equal(t, int64(20), deleted)
+	assert.Equal(t, before, rows(t, st, "buckets"))
 }
 
 // An event that arrives after retention has been through its hour is there: a

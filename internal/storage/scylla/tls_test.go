@@ -12,12 +12,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/config/configopaque"
 
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
 )
@@ -48,7 +46,7 @@ func TestTLS(t *testing.T) {
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
 	require.NoError(t, err)
 	p := startProxy(t, l, target.hosts[0])
-	cfg.DSN = configopaque.String(strings.Replace(string(cfg.DSN), target.hosts[0], p.listener.Addr().String(), 1))
+	cfg.DSN = throughProxy(cfg.DSN, target.hosts[0], p)
 	cfg.ConnectTimeout = 2 * time.Second
 	cfg.TLS = NewDefaultConfig().TLS
 

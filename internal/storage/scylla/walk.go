@@ -90,9 +90,11 @@ type walk struct {
 
 	// stop is where the walk ended because the deadline came.
 	stop *activity.Position
-	// visited are the buckets of the hours that were read to their end.
-	visited []bucket
-	opened  []bucket // of the hour being read
+	// visited are the buckets of the hours that were read to their end, kept only
+	// when keepVisited says so: a walk over years comes to millions.
+	keepVisited bool
+	visited     []bucket
+	opened      []bucket // of the hour being read
 }
 
 func (w *walk) spent() bool { return !w.deadline.IsZero() && time.Now().After(w.deadline) }
@@ -134,10 +136,18 @@ func (w *walk) next(ctx context.Context) (*entry, error) {
 	}
 	if more {
 		heap.Fix(&w.merger, 0)
-	} else if heap.Pop(&w.merger); len(w.merger.streams) == 0 {
-		w.visited = append(w.visited, w.opened...)
+	} else {
+		heap.Pop(&w.merger)
+		w.visit()
 	}
 	return e, nil
+}
+
+// visit notes the buckets of an hour that has been read to its end.
+func (w *walk) visit() {
+	if w.keepVisited && len(w.merger.streams) == 0 {
+		w.visited = append(w.visited, w.opened...)
+	}
 }
 
 // nextHour opens the partitions of the next hour that any source has.
@@ -174,9 +184,8 @@ func (w *walk) nextHour(ctx context.Context) (more bool, err error) {
 	if err := w.openStreams(ctx, buckets); err != nil {
 		return false, err
 	}
-	if w.opened = buckets; len(w.merger.streams) == 0 {
-		w.visited = append(w.visited, buckets...)
-	}
+	w.opened = buckets
+	w.visit()
 	return true, nil
 }
 

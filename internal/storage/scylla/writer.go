@@ -18,6 +18,11 @@ func (s *store) Write(ctx context.Context, events []activity.Event) (storage.Wri
 	return s.group.Write(ctx, events)
 }
 
+// maxCommit bounds the events of one commit. A step of it is up to four requests
+// an event, in rounds of as many as may be under way: with many more events the
+// callers would be gone before its end, and write again what is being stored.
+const maxCommit = 2000
+
 // commit stores a batch in three steps, each acknowledged at LOCAL_QUORUM before
 // the next: the catalogue, the lookups, the events. A crash in between leaves
 // entries that lead nowhere, which readers skip; never an event without them.
@@ -55,19 +60,19 @@ func (s *store) catalogue(ctx context.Context, buckets []bucket) error {
 		return nil
 	}
 	var w work
-	now := s.now().UnixMicro()
+	now := s.now()
 	for i := range buckets {
 		b := &buckets[i]
 		if b.value == "" {
 			w.add(bucket{tenant: b.tenant}, 0, s.cql.insertTenant, b.tenant, b.source)
 		}
 		w.add(bucket{tenant: b.tenant, source: b.source, value: b.value}, 0, s.cql.insertBucket,
-			b.tenant, b.source, []byte(b.value), b.hour, b.shard, now)
+			b.tenant, b.source, []byte(b.value), b.hour, b.shard, now.UnixMicro())
 	}
 	if err := s.run(ctx, &w); err != nil {
 		return err
 	}
-	s.known.add(buckets)
+	s.known.add(buckets, now)
 	return nil
 }
 
