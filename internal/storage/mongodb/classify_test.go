@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.opentelemetry.io/collector/config/configopaque"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
@@ -175,4 +176,21 @@ func TestAnswersLostAndRefusalsOfAWrite(t *testing.T) {
 	_, err = st.Write(t.Context(), newEvents(300, 301))
 	require.ErrorIs(t, err, storage.ErrRetryable, "a slow write is no spent budget")
 	require.ErrorAs(t, err, &server)
+}
+
+func TestAUniqueIndexOfSomebodyElseRefusesOneEvent(t *testing.T) {
+	st := openTest(t, testConfig(t), Options{})
+	_, err := st.events.Indexes().CreateOne(t.Context(), mongo.IndexModel{
+		Keys:    bson.D{{Key: "username", Value: 1}},
+		Options: options.Index().SetUnique(true).SetPartialFilterExpression(bson.D{{Key: "username", Value: "only once"}}),
+	})
+	require.NoError(t, err)
+	events := newEvents(0, 10)
+	events[0].Username, events[5].Username = "only once", "only once"
+	res := write(t, st, events)
+	assert.Equal(t, 9, res.Written, "its neighbours are stored")
+	require.Len(t, res.Refused, 1)
+	assert.Equal(t, 5, res.Refused[0].Index)
+	require.ErrorIs(t, res.Refused[0].Err, storage.ErrContent)
+	assert.Len(t, write(t, st, events[:1]).Duplicates, 1, "a key of ours that is there is a duplicate still")
 }

@@ -65,7 +65,7 @@ type batch struct {
 
 type fate struct {
 	outcome outcome
-	err     error // of a refused one
+	err     error // of a refused one, or of one that is refused if its key is not there
 }
 
 type outcome uint8
@@ -176,9 +176,12 @@ func (b *batch) note(sent []int, err error) error {
 		case e.Index < 0 || e.Index >= len(sent):
 			return fmt.Errorf("%w: the server refuses document %d of %d", storage.ErrRetryable, e.Index, len(sent))
 		case e.Code == codeDuplicateKey:
+			if i := sent[e.Index]; ofOtherIndex(e.Raw) {
+				b.fates[i].err = b.refusal(i, e)
+			}
 		case slices.Contains(contentCodes, e.Code):
 			i := sent[e.Index]
-			b.fates[i] = fate{refused, fmt.Errorf("event %s: %w: %s", b.events[i].ID, storage.ErrContent, writeErrorText(e))}
+			b.fates[i] = fate{refused, b.refusal(i, e)}
 		default:
 			return fmt.Errorf("%w: event %s: %s", storage.ErrRetryable, b.events[sent[e.Index]].ID, writeErrorText(e))
 		}
@@ -190,6 +193,18 @@ func (b *batch) note(sent []int, err error) error {
 		}
 	}
 	return nil
+}
+
+func (b *batch) refusal(i int, e *mongo.WriteError) error {
+	return fmt.Errorf("event %s: %w: %s", b.events[i].ID, storage.ErrContent, writeErrorText(e))
+}
+
+// ofOtherIndex reports whether a duplicate key is of a unique index that is not
+// ours. No document with the event's key need be there then, and waiting for
+// one would hold up every event behind it.
+func ofOtherIndex(raw bson.Raw) bool {
+	pattern, ok := raw.Lookup("keyPattern").DocumentOK()
+	return ok && pattern.Lookup("_id").IsZero()
 }
 
 // collided gives the events whose key is in the store from before: the firsts
@@ -250,7 +265,11 @@ func (b *batch) compareStored(ctx context.Context, collided []int) error {
 		}
 	}
 	for _, i := range collided {
-		if b.fates[i].outcome == undecided {
+		switch f := &b.fates[i]; {
+		case f.outcome != undecided:
+		case f.err != nil:
+			f.outcome = refused
+		default:
 			return fmt.Errorf("%w: event %s: the document it collides with cannot be read yet", storage.ErrRetryable, b.events[i].ID)
 		}
 	}
