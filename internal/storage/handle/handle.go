@@ -1,9 +1,11 @@
 // Package handle gives a store before its database is there. A database that is
 // away at the start, or a disk that is full, is tried again with growing pauses
 // (200 ms to 15 s) while callers get storage.ErrRetryable, so that their clients
-// keep what they have. What waiting cannot mend (storage.ErrLocked,
+// keep what they have. What only a person can mend (storage.ErrLocked,
 // storage.ErrSchemaTooNew, storage.ErrSchemaTooOld, activity.ErrInvalid) is
-// returned at once, and ends the start of the collector.
+// returned at once, and ends the start of the collector. Found later, when the
+// database comes back, it cannot end anything any more: it is logged as an
+// error and tried again like the rest, so that "auditctl migrate" is enough.
 package handle
 
 import (
@@ -46,7 +48,7 @@ var _ storage.Store = (*Handle)(nil)
 type Open func(context.Context, storage.Options) (storage.Store, error)
 
 // New tries once, and goes on in the background when the store is not there.
-// What waiting cannot mend is returned: storage.ErrLocked,
+// What only a person can mend is returned: storage.ErrLocked,
 // storage.ErrSchemaTooNew, storage.ErrSchemaTooOld and activity.ErrInvalid. The context bounds the first
 // attempt only.
 func New(ctx context.Context, open Open, opts storage.Options) (*Handle, error) {
@@ -83,7 +85,7 @@ func openMigrated(ctx context.Context, open Open, opts storage.Options) (storage
 	return st, nil
 }
 
-// final reports whether trying again is of no use.
+// final reports whether somebody has to do something first.
 func final(err error) bool {
 	return errors.Is(err, storage.ErrLocked) || errors.Is(err, storage.ErrSchemaTooNew) ||
 		errors.Is(err, storage.ErrSchemaTooOld) || errors.Is(err, activity.ErrInvalid)
@@ -112,11 +114,11 @@ func (h *Handle) keepTrying(ctx context.Context, logger *zap.Logger, try func(co
 		changed := h.cause.Error() != err.Error()
 		h.cause = err
 		h.mu.Unlock()
-		if final(err) {
-			logger.Error("The store cannot be used", zap.Error(err))
-			return
-		}
-		if changed {
+		switch {
+		case !changed:
+		case final(err):
+			logger.Error("The store cannot be used until somebody has put this right", zap.Error(err))
+		default:
 			logger.Warn("The store cannot be opened", zap.Error(err))
 		}
 	}
@@ -135,8 +137,6 @@ func (h *Handle) get() (storage.Store, error) {
 	switch {
 	case h.closed:
 		return nil, storage.ErrClosed
-	case h.store == nil && final(h.cause):
-		return nil, h.cause
 	case h.store == nil:
 		return nil, fmt.Errorf("the store is not open yet: %w: %w", storage.ErrRetryable, h.cause)
 	}

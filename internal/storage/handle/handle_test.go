@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
 	"github.com/activitylog/otelcol-activitylog/internal/storage/sqldb"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/storagetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -85,4 +87,25 @@ func TestWhatEndsTheStart(t *testing.T) {
 		}, storage.Options{})
 		require.ErrorIs(t, err, cause)
 	}
+}
+
+// TestWhatIsFoundLaterIsTriedAgain: a schema that is too old when the database
+// comes back is no end: somebody migrates it, and the collector goes on.
+func TestWhatIsFoundLaterIsTriedAgain(t *testing.T) {
+	var attempts, migrated atomic.Int64
+	h, err := New(t.Context(), func(context.Context, storage.Options) (storage.Store, error) {
+		switch {
+		case attempts.Add(1) == 1:
+			return nil, errors.New("down")
+		case migrated.Load() == 0:
+			return nil, fmt.Errorf("open: %w", storage.ErrSchemaTooOld)
+		}
+		return storagetest.NewMemory(), nil
+	}, storage.Options{})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, h.Close()) }()
+	require.Eventually(t, func() bool { return errors.Is(h.Ping(t.Context()), storage.ErrSchemaTooOld) }, 10*time.Second, time.Millisecond)
+	require.ErrorIs(t, h.Ping(t.Context()), storage.ErrRetryable, "callers keep what they have")
+	migrated.Store(1)
+	require.Eventually(t, func() bool { return h.Ping(t.Context()) == nil }, 10*time.Second, 10*time.Millisecond)
 }

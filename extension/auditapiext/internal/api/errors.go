@@ -68,7 +68,7 @@ func statusOf(err error) int {
 	case errors.Is(err, activity.ErrUnsupported):
 		return http.StatusUnprocessableEntity
 	case errors.Is(err, storage.ErrRetryable), errors.Is(err, storage.ErrBudget), errors.Is(err, storage.ErrClosed),
-		errors.Is(err, storage.ErrOverloaded), errors.Is(err, storage.ErrLocked), errors.Is(err, storage.ErrSchemaTooNew),
+		errors.Is(err, storage.ErrOverloaded), errors.Is(err, storage.ErrLocked), errors.Is(err, storage.ErrSchemaTooNew), errors.Is(err, storage.ErrSchemaTooOld),
 		errors.Is(err, context.DeadlineExceeded):
 		return http.StatusServiceUnavailable
 	case errors.Is(err, activity.ErrInvalid):

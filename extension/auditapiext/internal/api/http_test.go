@@ -153,6 +153,7 @@ func TestErrorsOfTheStoreBecomeAnswers(t *testing.T) {
 		{storage.ErrClosed, http.StatusServiceUnavailable},
 		{storage.ErrLocked, http.StatusServiceUnavailable},
 		{storage.ErrSchemaTooNew, http.StatusServiceUnavailable},
+		{storage.ErrSchemaTooOld, http.StatusServiceUnavailable},
 		{context.DeadlineExceeded, http.StatusServiceUnavailable},
 		{context.Canceled, statusClientGone},
 		{activity.ErrUnsupported, http.StatusUnprocessableEntity},
