@@ -103,6 +103,7 @@ func (e *auditExporter) start(ctx context.Context, host component.Host) error {
 		e.store, e.letters = nil, nil
 		return errors.Join(fmt.Errorf("%s: %w", e.id.Type(), err), letters.Close())
 	}
+	e.set.Instruments.begin(ctx)
 	if e.set.Delivery.DeadLetter.MaxAge > 0 {
 		e.expiring.start(expireEvery, e.expire) //nolint:contextcheck // it outlives the start
 	}

@@ -37,13 +37,16 @@ func newInstruments(t *testing.T) (instruments Instruments, read func(name strin
 	}, func(name string) int64 { return sumOf(t, reader, name) }
 }
 
+// sumOf is -1 for a count that is not there at all.
 func sumOf(t *testing.T, reader sdk.Reader, name string) (sum int64) {
 	t.Helper()
+	sum = -1
 	var got metricdata.ResourceMetrics
 	require.NoError(t, reader.Collect(context.Background(), &got))
 	for _, scope := range got.ScopeMetrics {
 		for _, m := range scope.Metrics {
 			if data, isSum := m.Data.(metricdata.Sum[int64]); isSum && m.Name == name {
+				sum = 0
 				for _, point := range data.DataPoints {
 					sum += point.Value
 				}
@@ -57,6 +60,11 @@ func sumOf(t *testing.T, reader sdk.Reader, name string) (sum int64) {
 func TestEveryEventIsCounted(t *testing.T) {
 	logs, e, f := started(t)
 	instruments, read := newInstruments(t)
+	assert.EqualValues(t, -1, read("WrittenEvents"))
+	instruments.begin(t.Context())
+	for _, name := range []string{"WrittenEvents", "DuplicateEvents", "ConflictEvents", "DeadLetterEvents", "DeadLettersExpired"} {
+		assert.Zero(t, read(name), name)
+	}
 	e.set.Instruments = instruments
 	es := events(10)
 	_, err := consume(t, logs, es[:4])

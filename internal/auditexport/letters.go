@@ -6,8 +6,6 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
@@ -92,7 +90,7 @@ func (e *auditExporter) keep(ctx context.Context, entries []deadletter.Entry) er
 		}
 	}
 	for cause, n := range counts {
-		e.set.Instruments.DeadLetterEvents.Add(ctx, n, metric.WithAttributes(attribute.String("cause", string(cause))))
+		e.set.Instruments.dead(ctx, cause, n)
 	}
 	e.logger.Warn("events went to the dead letters; see auditctl replay",
 		zap.Int("events", len(entries)), zap.Any("causes", counts), zap.Strings("ids", logged))
