@@ -17,12 +17,17 @@ const (
 func (g *guard) delivery(p *pipeline) {
 	var committed []string
 	for _, id := range p.exporters {
-		if !isAudit(id) {
-			continue
-		}
 		conf := section(section(g.conf, "exporters"), id)
 		where := "exporters::" + id
-		if q, queued := queue(conf); queued {
+		q, queued := queue(conf)
+		if !isAudit(id) {
+			// Kafka's has a queue unless that is taken away.
+			if _, given := conf["sending_queue"]; typeOf(id) == "kafka" && given && !queued {
+				committed = append(committed, id)
+			}
+			continue
+		}
+		if queued {
 			g.spooled(where, q, conf)
 		} else {
 			committed = append(committed, id)
@@ -32,6 +37,24 @@ func (g *guard) delivery(p *pipeline) {
 	if len(committed) > 1 {
 		g.add(p.at("exporters"), fmt.Sprintf("%v are both committed, called one after another: one that is down stops the others, and its retries double the wait", committed),
 			"keep one committed exporter and give the others sending_queue: {storage: file_storage}")
+	}
+}
+
+// expiry checks that MongoDB deletes nothing by itself from the database whose
+// retention is auditapi's: it heeds no hold.
+func (g *guard) expiry(p *pipeline) {
+	for _, id := range p.exporters {
+		conf := section(section(g.conf, "exporters"), id)
+		if ttl, ok := duration(conf, "ttl", 0); typeOf(id) != "auditmongo" || ok && ttl == 0 {
+			continue
+		}
+		for _, extension := range sortedKeys(section(g.conf, "extensions")) {
+			storage := section(section(section(g.conf, "extensions"), extension), "storage")
+			if typeOf(extension) == "auditapi" && storage["driver"] == "mongodb" && section(storage, "mongodb")["database"] == conf["database"] {
+				g.add("exporters::"+id+"::ttl", "MongoDB's deletion heeds none of the holds of "+extension+", which reads the same database",
+					"remove ttl and delete with auditctl cleanup, or tell the two databases apart with the key database")
+			}
+		}
 	}
 }
 

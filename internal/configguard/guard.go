@@ -60,6 +60,7 @@ func (g *guard) pipeline(name string, conf map[string]any) {
 	}
 	g.order(p)
 	g.delivery(p)
+	g.expiry(p)
 	g.receivers(p)
 }
 

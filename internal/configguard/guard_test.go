@@ -117,6 +117,39 @@ func TestEveryExporterIsHeldToItsProfile(t *testing.T) {
 		f("service::pipelines::logs::exporters", map[string]any{name: nil, "auditsql/second": nil})
 	}
 	f("", map[string]any{"auditclickhouse": map[string]any{"async_insert": true}}) // the driver always waits
+	kafka := func(queue map[string]any) map[string]any {
+		return map[string]any{
+			"producer": map[string]any{"required_acks": "all", "max_message_bytes": 4194304}, "sending_queue": queue,
+			"retry_on_failure": map[string]any{"max_elapsed_time": 0},
+		}
+	}
+	batch := map[string]any{"sizer": "bytes", "max_size": 2097152}
+	f("", map[string]any{"auditsql": nil, "kafka": kafka(map[string]any{"storage": "file_storage", "batch": batch})})
+	committed := kafka(map[string]any{"enabled": false})
+	committed["retry_on_failure"] = map[string]any{"max_elapsed_time": "3s"}
+	f("service::pipelines::logs::exporters", map[string]any{"auditsql": nil, "kafka": committed})
+}
+
+func TestExpiryBesideAuditAPI(t *testing.T) {
+	f := func(want int, exporter, storage map[string]any) {
+		t.Helper()
+		assert.Len(t, Check(map[string]any{
+			"exporters":  map[string]any{"auditmongo": exporter},
+			"extensions": map[string]any{"auditapi": map[string]any{"storage": storage}},
+			"service": map[string]any{"pipelines": map[string]any{"logs": map[string]any{
+				"processors": []any{"enrich", "integrity"}, "exporters": []any{"auditmongo"},
+			}}},
+		}), want)
+	}
+	mongo := func(database string) map[string]any {
+		return map[string]any{"driver": "mongodb", "mongodb": map[string]any{"database": database}}
+	}
+	f(0, map[string]any{"database": "a"}, mongo("a"))
+	f(0, map[string]any{"database": "a", "ttl": "0s"}, mongo("a"))
+	f(1, map[string]any{"database": "a", "ttl": "720h"}, mongo("a"))
+	f(1, map[string]any{"database": "a", "ttl": 720 * time.Hour}, mongo("a"))
+	f(0, map[string]any{"database": "a", "ttl": "720h"}, mongo("b"))
+	f(0, map[string]any{"database": "a", "ttl": "720h"}, map[string]any{"driver": "sqlite"})
 }
 
 func TestOpenListenersNeedAuth(t *testing.T) {
