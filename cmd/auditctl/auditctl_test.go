@@ -123,6 +123,8 @@ func TestReplayStoresWhatItCanAndKeepsConflicts(t *testing.T) {
 		{Cause: deadletter.CauseInvalid, Event: unreadable},
 	}))
 	require.NoError(t, log.Close())
+	_, err = execute(t, "replay", "--sqlite-directory", dir, "--dead-letters", filepath.Join(dir, "elsewhere"))
+	require.ErrorIs(t, err, os.ErrNotExist, "nothing is left in the wrong place, which is no answer")
 	for _, want := range []string{"stored 1, left 2", "stored 0, left 2"} {
 		out, err := execute(t, "replay", "--sqlite-directory", dir)
 		require.ErrorIs(t, err, errFindings)
@@ -167,7 +169,7 @@ func TestADSNNeedsAServerAndNoConfig(t *testing.T) {
 	assert.NotContains(t, err.Error(), "s3cret")
 	_, err = execute(t, "replay", "--driver", "postgres", "--dsn", "postgres://127.0.0.1:1/audit?sslmode=disable")
 	require.ErrorContains(t, err, "--dead-letters")
-	out, err := execute(t, "migrate", "--print", "--driver", "clickhouse", "--dsn", "http://db:8123/audit")
+	out, err := execute(t, "migrate", "--print", "--driver", "clickhouse", "--dsn", "https://db:8443/audit")
 	require.NoError(t, err)
 	assert.Contains(t, out, "CREATE TABLE")
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"time"
 
@@ -34,6 +35,11 @@ Exit codes: 0 nothing is left; 1 dead letters are left; 2 the command failed.`,
 			}
 			if letters.Directory == "" {
 				return errors.New("say where the dead letters are with --dead-letters, or give --config")
+			}
+			// An exporter makes its folder when it starts: none is the wrong place, and
+			// "nothing left" would be a lie.
+			if _, err := os.Stat(letters.Directory); err != nil {
+				return fmt.Errorf("look for dead letters (a relative folder counts from where the collector was started; or say where they are with --dead-letters): %w", err)
 			}
 			store, err := openWriting(cmd.Context(), database)
 			if err != nil {
