@@ -7,17 +7,19 @@ port="$(port port "${ACTIVITYLOG_SERVICES_CASSANDRA_PORT:-}")"
 storage_port="$(port storage-port)"
 jmx_port="$(port jmx-port)"
 heap="${ACTIVITYLOG_SERVICES_CASSANDRA_HEAP:-512m}"
+# It announces 127.0.0.1 wherever it listens, so that a proxy can stand before it.
+address="${ACTIVITYLOG_SERVICES_CASSANDRA_LISTEN:-127.0.0.1}"
 
 dsn() { echo "cassandra:cassandra@127.0.0.1:$port"; }
 
 install_server() { once SHA256SUMS jars; }
 
 # The first start makes the user a moment after it listens.
-healthy() { port_open "$port" && grep -q "Created default superuser role" "$log"; }
+healthy() { port_open "$port" "$address" && grep -q "Created default superuser role" "$log"; }
 
 configure() {
   mkdir -p "$home/conf" "$home/data"
-  sed -e "s|@DATA@|$home/data|g" -e "s|@PORT@|$port|g" -e "s|@STORAGE_PORT@|$storage_port|g" \
+  sed -e "s|@DATA@|$home/data|g" -e "s|@PORT@|$port|g" -e "s|@STORAGE_PORT@|$storage_port|g" -e "s|@ADDRESS@|$address|g" \
     "$here/cassandra/cassandra.yaml" >"$home/conf/cassandra.yaml"
   cp "$here/cassandra/logback.xml" "$home/conf/"
 }

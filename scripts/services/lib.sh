@@ -37,7 +37,8 @@ mkdir -p "$home" "$installed"
 home="$(cd "$home" && pwd)"
 passable "$home" || die "$run_as cannot enter $home: set ACTIVITYLOG_SERVICES_DIR to a folder it can"
 
-port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+# port_open PORT [ADDRESS]
+port_open() { (exec 3<>"/dev/tcp/${2:-127.0.0.1}/$1") 2>/dev/null; }
 
 # port NAME [GIVEN]: the port of this instance: the one given, else the one of
 # the last start, else a free one below the range that outgoing connections take.

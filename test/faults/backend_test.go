@@ -34,9 +34,10 @@ type backend struct {
 	// table takes nothing below 128 MiB, because a part that is being written at
 	// the last byte of a disk can be answered as stored and not be readable.
 	roomLeft uint64
-	// direct says that the client finds the server's own address, whatever it
-	// was given: nothing can stand between them.
-	direct bool
+	// apart is a variable of the script: the client finds the address that the
+	// server announces, whatever it was given, so that a server behind a proxy
+	// must listen at another one.
+	apart string
 }
 
 func backends() []backend {
@@ -46,7 +47,7 @@ func backends() []backend {
 		{name: "mysql", exporter: "auditsql", script: "mariadb", variable: "ACTIVITYLOG_TEST_MYSQL_DSN", address: hostOfMySQL, driver: mysqlKeys},
 		{name: "clickhouse", exporter: "auditclickhouse", script: "clickhouse", variable: "ACTIVITYLOG_TEST_CLICKHOUSE_DSN", address: hostOfURL, driver: clickhouseKeys, roomLeft: 64 << 20},
 		{name: "mongodb", exporter: "auditmongo", script: "mongodb", variable: "ACTIVITYLOG_TEST_MONGODB_DSN", address: hostOfURL, driver: mongoKeys},
-		{name: "cassandra", exporter: "auditscylla", script: "cassandra", variable: "ACTIVITYLOG_TEST_CASSANDRA_DSN", address: hostOfList, driver: cassandraKeys, direct: true},
+		{name: "cassandra", exporter: "auditscylla", script: "cassandra", variable: "ACTIVITYLOG_TEST_CASSANDRA_DSN", address: hostOfList, driver: cassandraKeys, apart: "ACTIVITYLOG_SERVICES_CASSANDRA_LISTEN"},
 	}
 }
 

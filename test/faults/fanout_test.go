@@ -44,10 +44,13 @@ func TestFanOut(t *testing.T) {
 	rows := []row{measure("none: all three are up")}
 	// The goal, p99 under twice that of the first row, is read from the table: a
 	// latency is measured, never asserted.
-	for _, b := range []backend{postgres, clickhouse} {
+	for i, b := range []backend{postgres, clickhouse} {
 		service(t, b.script, "kill")
 		r := measure(b.name + " down")
 		service(t, b.script, "up")
+		// What it missed is delivered before the next one fails: catching up is
+		// no part of what is measured then.
+		loads[len(loads)-1].settle(c.config, sinks[i+1].id, 3*time.Minute)
 		assert.NotContains(t, r.answers, "503")
 		rows = append(rows, r)
 	}

@@ -41,21 +41,14 @@ type fault struct {
 	answers bool
 	// disk wants the data on a small disk of its own.
 	disk bool
+	// between wants a proxy before the server.
+	between bool
 }
 
 func faults() []fault {
 	server := func(b *backend) string {
 		if b.script == "" {
 			return "SQLite has no server; see the collector killed"
-		}
-		return ""
-	}
-	between := func(b *backend) string {
-		switch {
-		case b.script == "":
-			return "SQLite has no server"
-		case b.direct:
-			return "the client connects to the address that the server announces, and nothing can stand between"
 		}
 		return ""
 	}
@@ -71,12 +64,12 @@ func faults() []fault {
 			end:   func(t *testing.T, s *site) { t.Helper(); s.goOn(t) },
 		},
 		{
-			key: "refusing", name: "refusing connections for 20 s", lasts: 20 * time.Second, on: between,
+			key: "refusing", name: "refusing connections for 20 s", lasts: 20 * time.Second, on: server, between: true,
 			begin: func(_ *testing.T, s *site) { s.proxy.refuse() },
 			end:   func(t *testing.T, s *site) { t.Helper(); s.proxy.accept() },
 		},
 		{
-			key: "slow", name: "slow, 300 ms more a message for 20 s", lasts: 20 * time.Second, on: between, answers: true,
+			key: "slow", name: "slow, 300 ms more a message for 20 s", lasts: 20 * time.Second, on: server, between: true, answers: true,
 			begin: func(_ *testing.T, s *site) { s.proxy.slow(300 * time.Millisecond) },
 			end:   func(_ *testing.T, s *site) { s.proxy.slow(0) },
 		},

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,6 +38,9 @@ func TestDatabase(t *testing.T) {
 				continue
 			}
 			t.Run(b.name+"/"+f.key, func(t *testing.T) {
+				if testing.Short() {
+					t.Parallel() // each has its own server, and mostly waits
+				}
 				if why := f.on(&b); why != "" {
 					table.add(row{backend: b.name, fault: f.name, note: why})
 					return // nothing to try: said in the table
@@ -80,8 +84,8 @@ func breakDatabase(t *testing.T, b *backend, f *fault) {
 	assert.Equal(t, []string{"202"}, keys(spooled.Statuses), "a spooled exporter's clients notice nothing")
 }
 
-// newSite prepares what a fault needs: a proxy, or a small disk with an own
-// instance of the server on it.
+// newSite prepares what a fault needs: a proxy, or an instance of the server on
+// a small disk, or one that a proxy can stand before.
 func newSite(t *testing.T, b *backend, f *fault) *site {
 	t.Helper()
 	s := &site{backend: *b}
@@ -92,21 +96,35 @@ func newSite(t *testing.T, b *backend, f *fault) *site {
 		return s
 	}
 	s.dsn = b.dsn(t)
-	if f.disk {
-		s.env = []string{"ACTIVITYLOG_SERVICES_DIR=" + s.disk, "ACTIVITYLOG_SERVICES_INSTANCE=full", b.variable + "="}
-		service(t, b.script, "up", s.env...)
-		t.Cleanup(func() { service(t, b.script, "down", s.env...) })
-		_, value, found := strings.Cut(service(t, b.script, "env", s.env...), "=")
-		require.True(t, found)
-		s.dsn = strings.ReplaceAll(strings.TrimSpace(value), `\`, "")
-		return s
-	}
-	if !b.direct {
+	switch {
+	case f.disk:
+		s.instance(t, "full", "ACTIVITYLOG_SERVICES_DIR="+s.disk)
+	case f.between && b.apart != "":
+		const elsewhere = "127.0.0.2"
+		s.instance(t, "behind", b.apart+"="+elsewhere)
+		announced, err := b.address(s.dsn)
+		require.NoError(t, err)
+		_, port, err := net.SplitHostPort(announced)
+		require.NoError(t, err)
+		s.proxy = newProxy(t, announced, net.JoinHostPort(elsewhere, port))
+	case b.apart == "":
 		address, err := b.address(s.dsn)
 		require.NoError(t, err)
-		s.proxy = newProxy(t, address)
+		s.proxy = newProxy(t, freeAddress(t), address)
 	}
 	return s
+}
+
+// instance starts a server of this site alone.
+func (s *site) instance(t *testing.T, name string, env ...string) {
+	t.Helper()
+	b := &s.backend
+	s.env = append(env, "ACTIVITYLOG_SERVICES_INSTANCE="+name, b.variable+"=")
+	service(t, b.script, "up", s.env...)
+	t.Cleanup(func() { service(t, b.script, "down", s.env...) })
+	_, value, found := strings.Cut(service(t, b.script, "env", s.env...), "=")
+	require.True(t, found)
+	s.dsn = strings.ReplaceAll(strings.TrimSpace(value), `\`, "")
 }
 
 // run starts one profile under load.

@@ -24,9 +24,10 @@ type proxy struct {
 	running  sync.WaitGroup
 }
 
-func newProxy(t *testing.T, target string) *proxy {
+// newProxy listens at address and passes on to target.
+func newProxy(t *testing.T, address, target string) *proxy {
 	t.Helper()
-	p := &proxy{t: t, address: freeAddress(t), target: target, conns: map[net.Conn]struct{}{}}
+	p := &proxy{t: t, address: address, target: target, conns: map[net.Conn]struct{}{}}
 	p.accept()
 	t.Cleanup(func() { p.refuse(); p.running.Wait() })
 	return p
