@@ -5,11 +5,15 @@ import (
 	"strings"
 )
 
-// candidates in the order in which they take their turns. Contrib's exporter
-// runs behind our processors, so that both store the same information, and
-// without them, for what it costs by itself.
-var candidates = append([]candidate{{name: "otelcol-activitylog, committed", ours: true, table: "activity_events", config: ours, health: "/livez"}},
-	slices.Concat(peers(" behind enrich and integrity", "[enrich, integrity]"), peers("", "[]"))...)
+// candidates in the order in which they take their turns. Both exporters run
+// behind our processors, so that both store the same information, and without
+// them, for what they cost by themselves.
+var candidates = slices.Concat(
+	[]candidate{{name: "otelcol-activitylog, committed", ours: true, table: "activity_events", config: ours, health: "/livez"}},
+	peers(" behind enrich and integrity", "[enrich, integrity]"),
+	[]candidate{{name: "our exporter alone, committed", ours: true, table: "activity_events", config: oursAlone, health: "/"}},
+	peers("", "[]"),
+)
 
 func peers(note, processors string) []candidate {
 	var out []candidate
@@ -56,6 +60,30 @@ service:
     logs:
       receivers: [otlp]
       processors: [enrich, integrity]
+      exporters: [auditclickhouse]
+`
+
+// oursAlone stores what was sent: no actor, no address, no seal. Nobody should
+// run it so; it is what can be held beside contrib's exporter alone.
+const oursAlone = `receivers:
+  otlp:
+    protocols:
+      http:
+        endpoint: %[1]s
+exporters:
+  auditclickhouse:
+    dsn: %[3]s
+    dead_letter:
+      directory: %[4]s/dead-letters
+extensions:
+  health_check:
+    endpoint: %[2]s
+service:
+  telemetry: {metrics: {level: none}, logs: {level: warn}}
+  extensions: [health_check]
+  pipelines:
+    logs:
+      receivers: [otlp]
       exporters: [auditclickhouse]
 `
 

@@ -21,7 +21,7 @@ import (
 type settings struct {
 	collector, peer, auditload, out string
 	dsn                             string
-	rounds, clients                 int
+	rounds                          int
 	duration                        time.Duration
 }
 
@@ -34,7 +34,6 @@ func main() {
 	flag.StringVar(&s.auditload, "auditload", "build/auditload", "the built load generator")
 	flag.StringVar(&s.out, "out", "docs/benchmarks/clickhouse.md", "where the table goes")
 	flag.IntVar(&s.rounds, "rounds", 3, "turns of each")
-	flag.IntVar(&s.clients, "clients", 8, "connections of the generator")
 	flag.DurationVar(&s.duration, "duration", 8*time.Second, "length of one measurement")
 	flag.Parse()
 	if err := run(ctx, &s); err != nil {
@@ -44,7 +43,13 @@ func main() {
 	}
 }
 
-var batches = []int{100, 1000, 10_000}
+// shape is a load: batch events a request, from so many clients that each wait
+// for their answer.
+type shape struct{ batch, clients int }
+
+// Small requests from few clients leave little under way, and from many enough:
+// who answers before the rows are stored does not feel that difference.
+var shapes = []shape{{100, 8}, {100, 64}, {1000, 8}, {10_000, 8}}
 
 func run(ctx context.Context, s *settings) error {
 	if s.dsn == "" {
@@ -59,17 +64,18 @@ func run(ctx context.Context, s *settings) error {
 		return fmt.Errorf("ask the server: %w", err)
 	}
 	var rows []row
-	for _, batch := range batches {
+	for _, load := range shapes {
 		turns := make([]row, len(candidates))
 		for i := range candidates {
-			turns[i] = row{candidate: candidates[i].name, batch: batch}
+			turns[i] = row{candidate: candidates[i].name, shape: load}
 		}
 		for range s.rounds {
 			for i := range candidates {
-				m, err := measure(ctx, s, db, &candidates[i], batch)
+				m, err := measure(ctx, s, db, &candidates[i], load)
 				if err != nil {
-					return fmt.Errorf("%s, batch %d: %w", candidates[i].name, batch, err)
+					return fmt.Errorf("%s, batch %d: %w", candidates[i].name, load.batch, err)
 				}
+				fmt.Fprintf(os.Stderr, "%s, %d clients, batch %d: %.0f stored/s, %.1f us/event\n", candidates[i].name, load.clients, load.batch, m.storedPerSecond, m.cpu)
 				turns[i].runs = append(turns[i].runs, m)
 			}
 		}

@@ -42,7 +42,7 @@ const (
 )
 
 // measure runs one candidate against an empty database.
-func measure(ctx context.Context, s *settings, db *chserver.Server, c *candidate, batch int) (m measurement, err error) {
+func measure(ctx context.Context, s *settings, db *chserver.Server, c *candidate, load shape) (m measurement, err error) {
 	if err := db.Fresh(ctx, database); err != nil {
 		return m, err
 	}
@@ -75,18 +75,18 @@ func measure(ctx context.Context, s *settings, db *chserver.Server, c *candidate
 	if err := p.Ready(ctx, "http://"+health+c.health); err != nil {
 		return m, err
 	}
-	err = m.take(ctx, s, db, c, p, otlp, batch)
+	err = m.take(ctx, s, db, c, p, otlp, load)
 	return m, err
 }
 
-func (m *measurement) take(ctx context.Context, s *settings, db *chserver.Server, c *candidate, p *process.Process, otlp string, batch int) error {
+func (m *measurement) take(ctx context.Context, s *settings, db *chserver.Server, c *candidate, p *process.Process, otlp string, load shape) error {
 	before, err := p.CPU()
 	if err != nil {
 		return err
 	}
 	begin := time.Now()
 	cmd := exec.CommandContext(ctx, s.auditload, "run", "--endpoint", "http://"+otlp, "--protocol", "otlp-http", "--json",
-		"--batch", strconv.Itoa(batch), "--clients", strconv.Itoa(s.clients), "--duration", s.duration.String())
+		"--batch", strconv.Itoa(load.batch), "--clients", strconv.Itoa(load.clients), "--duration", s.duration.String())
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

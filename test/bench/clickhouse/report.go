@@ -12,8 +12,8 @@ import (
 // row is one candidate at one batch size, over the turns.
 type row struct {
 	candidate string
-	batch     int
-	runs      []measurement
+	shape
+	runs []measurement
 }
 
 func (r *row) of(field func(*measurement) float64) float64 {
@@ -36,15 +36,15 @@ func write(s *settings, version string, rows []row) error {
 
 func markdown(s *settings, version string, rows []row) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# ClickHouse, beside contrib's exporter\n\n%s. %d cores, %s, ClickHouse %s. Command: `make bench-clickhouse` (%d rounds of %s, median, %d clients, OTLP/HTTP).\n\n",
-		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.Version(), version, s.rounds, s.duration, s.clients)
+	fmt.Fprintf(&b, "# ClickHouse, beside contrib's exporter\n\n%s. %d cores, %s, ClickHouse %s. Command: `make bench-clickhouse` (%d rounds of %s, median, OTLP/HTTP).\n\n",
+		time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.Version(), version, s.rounds, s.duration)
 	b.WriteString("Both collectors get the same events on the same machine and write to the same server. Stored rows are counted in the table; the rate is from the first\n" +
-		"request until the last row is there. CPU is the whole collector's, from OTLP on. Behind enrich and integrity contrib's exporter stores the same\n" +
-		"information as ours; without them a copy of what was sent, with no identity checked and no seal. Bytes are of the merged table.\n\n" +
-		"| | batch | acknowledged/s | stored/s | of acknowledged | collector us/event | peak RSS MiB | bytes/event | p99 ms |\n|---|---|---|---|---|---|---|---|---|\n")
+		"request until the last row is there. CPU is the whole collector's, from OTLP on. Behind enrich and integrity both exporters store the same\n" +
+		"information; alone a copy of what was sent, with no identity checked and no seal. Bytes are of the merged table.\n\n" +
+		"| | batch | clients | acknowledged/s | stored/s | of acknowledged | collector us/event | peak RSS MiB | bytes/event | p99 ms |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for i := range rows {
 		r := &rows[i]
-		fmt.Fprintf(&b, "| %s | %d | %.0f | %.0f | %.2f | %.1f | %.0f | %.0f | %.0f |\n", r.candidate, r.batch,
+		fmt.Fprintf(&b, "| %s | %d | %d | %.0f | %.0f | %.2f | %.1f | %.0f | %.0f | %.0f |\n", r.candidate, r.batch, r.clients,
 			r.of(func(m *measurement) float64 { return m.EventsPerSecond }),
 			r.of(func(m *measurement) float64 { return m.storedPerSecond }),
 			r.of(func(m *measurement) float64 { return m.stored / float64(m.Acknowledged) }),
