@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"syscall"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/activitylog/otelcol-activitylog/internal/canonical"
 	"github.com/activitylog/otelcol-activitylog/internal/loadgen"
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
+	"github.com/activitylog/otelcol-activitylog/test/bench/process"
 )
 
 const (
@@ -35,6 +37,7 @@ type point struct {
 	size          int
 	rate          float64 // events/s in batches of measureBatch
 	p50, p99      float64 // of the first page, in milliseconds
+	rss           float64 // of this process, driver and maker of events, in MiB
 	filledPerSecs float64 // while it was filled up to here
 }
 
@@ -115,7 +118,9 @@ func measure(ctx context.Context, s *settings, st storage.Store, f *feeder, size
 	}
 	slices.Sort(times)
 	p.p50, p.p99 = times[len(times)/2], times[len(times)*99/100]
-	return p, nil
+	var err error
+	p.rss, err = process.RSS(os.Getpid())
+	return p, err
 }
 
 // enoughDisk refuses to begin what would fill the disk.

@@ -22,12 +22,13 @@ func markdown(s *settings, all []series) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# Growing stores\n\n%s. %d cores, %s. Command: `make bench-long`.\n\n", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.Version())
 	fmt.Fprintf(&b, "The drivers themselves, events one second apart. The rate is that of %d events in batches of %d by one caller, the making of events not counted;\n"+
-		"the page is the newest 100 events of a kind in the default tenant, %d times.\n\n", s.measured, measureBatch, pages)
-	b.WriteString("| | events stored | events/s | of the first size | page p50 ms | page p99 ms |\n|---|---|---|---|---|---|\n")
+		"the page is the newest 100 events of a kind in the default tenant, %d times. Filling is the rate in batches of %d up to there, the making\n"+
+		"of events counted. Memory is that of the process, which holds the driver and makes the events.\n\n", s.measured, measureBatch, pages, fillBatch)
+	b.WriteString("| | events stored | events/s | of the first size | filling, events/s | page p50 ms | page p99 ms | RSS MiB |\n|---|---|---|---|---|---|---|---|\n")
 	for i := range all {
 		for k := range all[i].points {
 			p := &all[i].points[k]
-			fmt.Fprintf(&b, "| %s | %d | %.0f | %.2f | %.2f | %.2f |\n", all[i].name, p.size, p.rate, p.rate/all[i].points[0].rate, p.p50, p.p99)
+			fmt.Fprintf(&b, "| %s | %d | %.0f | %.2f | %.0f | %.2f | %.2f | %.0f |\n", all[i].name, p.size, p.rate, p.rate/all[i].points[0].rate, p.filledPerSecs, p.p50, p.p99, p.rss)
 		}
 	}
 	plot(&b, "events/s by events stored", s, all, func(p *point) float64 { return p.rate })

@@ -116,13 +116,16 @@ func CPU(pid int) (float64, error) {
 }
 
 // RSS is the resident memory in MiB.
-func (p *Process) RSS() (float64, error) { return p.status("VmRSS:") }
+func (p *Process) RSS() (float64, error) { return RSS(p.PID()) }
+
+// RSS is the resident memory of a process in MiB.
+func RSS(pid int) (float64, error) { return status(pid, "VmRSS:") }
 
 // PeakRSS is the most the resident memory has been, in MiB.
-func (p *Process) PeakRSS() (float64, error) { return p.status("VmHWM:") }
+func (p *Process) PeakRSS() (float64, error) { return status(p.PID(), "VmHWM:") }
 
-func (p *Process) status(key string) (float64, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+func status(pid int, key string) (float64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
