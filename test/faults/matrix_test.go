@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -119,7 +120,7 @@ func newSite(t *testing.T, b *backend, f *fault) *site {
 func (s *site) instance(t *testing.T, name string, env ...string) {
 	t.Helper()
 	b := &s.backend
-	s.env = append(env, "ACTIVITYLOG_SERVICES_INSTANCE="+name, b.variable+"=")
+	s.env = slices.Concat(env, []string{"ACTIVITYLOG_SERVICES_INSTANCE=" + name, b.variable + "="})
 	service(t, b.script, "up", s.env...)
 	t.Cleanup(func() { service(t, b.script, "down", s.env...) })
 	_, value, found := strings.Cut(service(t, b.script, "env", s.env...), "=")
