@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/collector/config/configopaque"
 	"go.opentelemetry.io/collector/confmap"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 	"github.com/activitylog/otelcol-activitylog/internal/collectorconfig"
@@ -94,9 +97,17 @@ func openReading(ctx context.Context, database open.Config) (storage.Store, erro
 	return store, nil
 }
 
+// warnings tells on stderr what a database could not do and goes on without, for
+// example to move a month to a partition of its own.
+func warnings() *zap.Logger {
+	c := zap.NewDevelopmentEncoderConfig()
+	c.TimeKey = zapcore.OmitKey
+	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(c), zapcore.Lock(os.Stderr), zapcore.WarnLevel))
+}
+
 // openWriting opens the store for changing it. SQLite lets one process do that at a time.
 func openWriting(ctx context.Context, database open.Config) (storage.Store, error) {
-	store, err := open.Store(ctx, database, open.Options{})
+	store, err := open.Store(ctx, database, open.Options{Logger: warnings()})
 	if errors.Is(err, storage.ErrLocked) {
 		return nil, fmt.Errorf("open %s: a collector is writing to it; stop the collector, run this command, and start it again: %w", database.Identity(), err)
 	}

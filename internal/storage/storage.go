@@ -123,6 +123,8 @@ const MaxDeleteBatch = 100_000
 
 // RetentionResult is what one DeleteBefore did.
 type RetentionResult struct {
+	// Deleted is an estimate for a partition that was dropped whole and takes
+	// long to count.
 	Deleted int64
 	Held    int64
 	More    bool

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -25,8 +26,12 @@ const maxDistinct = 100_000
 // query, until fn or the budget says stop; with n 0 a stream is one window. It
 // reports whether it saw the whole.
 func (x *search) eachWindow(ctx context.Context, n int, fn func(st *stream, part span) (more bool, err error)) (whole bool, err error) {
+	x.mayStop = true
 	for i := range x.segments {
 		streams, err := x.streams(ctx, x.segments[i:i+1], cursor{}, 1)
+		if errors.Is(err, storage.ErrBudget) {
+			return false, nil
+		}
 		if err != nil {
 			return false, err
 		}

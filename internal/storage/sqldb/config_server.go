@@ -41,7 +41,7 @@ func newDefaultServerConfig() ServerConfig {
 		CreateSchema:     true,
 		Readers:          8,
 		ConnectTimeout:   5 * time.Second,
-		WriteTimeout:     5 * time.Second,
+		WriteTimeout:     10 * time.Second,
 		StatementTimeout: 30 * time.Second,
 	}
 }

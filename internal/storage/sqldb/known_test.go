@@ -103,6 +103,7 @@ func TestCountThatTheBudgetEndedIsNotRemembered(t *testing.T) {
 	q := activity.Query{Budget: time.Nanosecond}
 	require.False(t, counted(t, st, q).Exact)
 	require.Zero(t, remembered(st))
+	require.Zero(t, counted(t, st, q).N, "not even the tenants and kinds are looked up")
 	q.Budget = time.Minute
 	require.Equal(t, activity.Count{N: 3500, Exact: true}, counted(t, st, q))
 }

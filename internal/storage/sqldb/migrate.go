@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/storage"
 	"github.com/activitylog/otelcol-activitylog/internal/storage/migration"
 )
 
@@ -86,7 +86,7 @@ func checkSchema(ctx context.Context, db execer, d dialect, sc *schema) error {
 	have, mine, err := versions(ctx, db, d, sc)
 	if err == nil && have < mine {
 		return fmt.Errorf("%w: the schema has version %d, this binary needs version %d and create_schema is false: "+
-			"run what auditctl migrate --print shows, or auditctl migrate, as the owner of the schema", activity.ErrInvalid, have, mine)
+			"run what auditctl migrate --print shows, or auditctl migrate, as the owner of the schema", storage.ErrSchemaTooOld, have, mine)
 	}
 	return err
 }

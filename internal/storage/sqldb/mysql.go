@@ -8,8 +8,11 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
@@ -18,7 +21,7 @@ import (
 var mysqlSchema embed.FS
 
 // mysqlDialect is MariaDB and MySQL 8 through go-sql-driver/mysql.
-type mysqlDialect struct{}
+type mysqlDialect struct{ logger *zap.Logger }
 
 var _ dialect = (*mysqlDialect)(nil)
 
@@ -86,6 +89,29 @@ func (d *mysqlDialect) catalogue(ctx context.Context, c *session) (catalogue, er
 	return d.segments(ctx, c.conn)
 }
 
+// adjoined fills what a list leaves out, so that nobody hides events by changing
+// it. What the added ranges hold, and when that was stored, is not known.
+func adjoined(listed catalogue) catalogue {
+	out := make(catalogue, 0, len(listed)+1)
+	end := int64(math.MinInt64)
+	fill := func(to int64) {
+		if end < to {
+			out = append(out, segment{name: fmt.Sprintf("*%d", end), lo: end, hi: to, firstStored: 1, lastStored: math.MaxInt64})
+			end = to
+		}
+	}
+	for i := range listed {
+		seg := listed[i]
+		fill(seg.lo)
+		if seg.lo = end; seg.lo < seg.hi { // else the one before has all of it
+			out = append(out, seg)
+			end = seg.hi
+		}
+	}
+	fill(math.MaxInt64)
+	return out
+}
+
 func (*mysqlDialect) segments(ctx context.Context, db execer) (out catalogue, err error) {
 	rows, err := db.QueryContext(ctx, "SELECT name, lo_ns, hi_ns, first_stored_ns, last_stored_ns FROM segments ORDER BY lo_ns")
 	if err != nil {
@@ -99,7 +125,10 @@ func (*mysqlDialect) segments(ctx context.Context, db execer) (out catalogue, er
 		}
 		out = append(out, seg)
 	}
-	return out, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read the list of partitions: %w", err)
+	}
+	return adjoined(out), nil
 }
 
 // byID is one range: an id is looked up in every partition by one query. Its
@@ -149,6 +178,8 @@ func (d *mysqlDialect) schema() (*schema, error) {
 		lock: func(ctx context.Context, conn execer) (func(context.Context) error, error) {
 			return d.lockSchema(ctx, conn, migrationWait)
 		},
-		finish: func(ctx context.Context, tx execer, _ []string) error { return d.settle(ctx, tx, time.Now()) },
+		finish: func(ctx context.Context, tx execer, _ []string) error {
+			return d.classify(d.settle(ctx, tx, time.Now()))
+		},
 	}, nil
 }

@@ -36,6 +36,7 @@ var mysqlErrors = map[uint16]error{
 	1290: storage.ErrReadOnly, // --read-only
 	1792: storage.ErrReadOnly, // a transaction that only reads
 	1836: storage.ErrReadOnly, // read-only mode
+	3100: storage.ErrReadOnly, // group replication lets no commit through
 
 	1049: errNoTable, // no such database
 	1146: errNoTable,

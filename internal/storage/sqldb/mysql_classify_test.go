@@ -184,6 +184,7 @@ func TestMySQLRolesOfLeastPrivilege(t *testing.T) {
 		return c
 	}
 
+	mysqlExecute(t, cfg, "UPDATE segments SET hi_ns = hi_ns - 1 WHERE last_stored_ns > 0") // which a writer cannot mend
 	st := openTest(t, as("writer", false), Options{})
 	res := write(t, st, newEvents(5, 15))
 	require.Equal(t, 5, res.Written)
@@ -196,7 +197,11 @@ func TestMySQLRolesOfLeastPrivilege(t *testing.T) {
 	}
 	_, err = st.Erase(ctx, activity.AllTenants(), storage.Erasure{UserID: "user-1", Group: activity.GroupPersonal, Limit: 10})
 	require.ErrorContains(t, err, "denied")
-	for _, s := range []string{"DELETE FROM activity_events", "UPDATE activity_events SET message = ''", "TRUNCATE activity_events", "DROP TABLE activity_events", "ALTER TABLE activity_events TRUNCATE PARTITION pmax"} {
+	for _, s := range []string{
+		"DELETE FROM activity_events", "UPDATE activity_events SET message = ''", "TRUNCATE activity_events", "DROP TABLE activity_events",
+		"ALTER TABLE activity_events TRUNCATE PARTITION pmax",
+		"DELETE FROM segments", "UPDATE segments SET hi_ns = lo_ns + 1", "INSERT INTO segments (name, lo_ns, hi_ns) VALUES ('x', 0, 1)",
+	} {
 		_, err := mysqlAdmin(t, as("writer", false)).ExecContext(ctx, s)
 		require.ErrorContains(t, err, "denied", s)
 	}

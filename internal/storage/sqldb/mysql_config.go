@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
+	"go.uber.org/zap"
 )
 
 // MySQLConfig is a store in a database of a MariaDB or MySQL server, which
@@ -46,7 +47,7 @@ func (c *MySQLConfig) identity() string {
 	return cc.Addr + "/" + cc.DBName
 }
 
-func (c *MySQLConfig) dialect() dialect { return &mysqlDialect{} }
+func (c *MySQLConfig) dialect() dialect { return &mysqlDialect{logger: zap.NewNop()} }
 
 func (c *MySQLConfig) open(ctx context.Context, opts *Options) (parts, error) {
 	return mysqlParts(ctx, c, opts)

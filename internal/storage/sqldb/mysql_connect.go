@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/storage/groupcommit"
 )
 
 // Settings of every session. Strict mode makes the server refuse what it cannot
@@ -35,6 +36,14 @@ const (
 	mysqlReading = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 )
 
+// Bounds of a commit: on a slow server, too, it has to be done within
+// write_timeout. One that is not is rolled back, and what comes again is merged
+// to the same size. A larger one is not faster.
+const (
+	commitEvents = 2000
+	commitBytes  = 8 << 20
+)
+
 // statementMargin is how much longer than the server's own limit the client
 // waits for an answer.
 const statementMargin = 10 * time.Second
@@ -49,8 +58,11 @@ type mysqlConnector struct {
 
 var _ driver.Connector = (*mysqlConnector)(nil)
 
-// Connect implements driver.Connector.
+// Connect implements driver.Connector. The driver's own limit ends with the
+// dial; a server may take the connection and then say nothing.
 func (k *mysqlConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, k.config.ConnectTimeout)
+	defer cancel()
 	dsn, err := k.config.dsn()
 	if err != nil {
 		return nil, err
@@ -91,7 +103,7 @@ func limited(d time.Duration) string {
 
 // mysqlParts opens what a store of MySQL is made of.
 func mysqlParts(ctx context.Context, cfg *MySQLConfig, opts *Options) (p parts, err error) {
-	d := &mysqlDialect{}
+	d := &mysqlDialect{logger: opts.Logger}
 	p.dialect, p.createSchema, p.readersMax = d, cfg.CreateSchema, cfg.Readers
 	open := func(connections int, timeout time.Duration, setup ...string) *sql.DB {
 		db := sql.OpenDB(&mysqlConnector{config: cfg, setup: append([]string{mysqlSession}, setup...), readTimeout: timeout})
@@ -108,8 +120,9 @@ func mysqlParts(ctx context.Context, cfg *MySQLConfig, opts *Options) (p parts, 
 	p.writer = open(1, 0, mysqlWriting, idle)
 	p.upkeep = open(1, timeout, mysqlWriting, idle, limit)
 	p.timeout = cfg.WriteTimeout
+	p.group = groupcommit.Settings{MaxBatchEvents: commitEvents, MaxBatchBytes: commitBytes}
 	k := &mysqlKeeper{dialect: d, config: cfg, now: opts.Now, logger: opts.Logger}
-	p.keeper, p.dropper = k, &mysqlDropper{dialect: d, createSchema: cfg.CreateSchema, logger: opts.Logger}
+	p.keeper, p.dropper = k, &mysqlDropper{dialect: d, createSchema: cfg.CreateSchema, countTime: countTime, logger: opts.Logger}
 	if err := checkMySQL(ctx, p.writer, cfg, opts.Logger); err != nil {
 		return p, errors.Join(d.classify(err), p.close())
 	}
@@ -127,8 +140,10 @@ type mysqlSettings struct {
 }
 
 // checkMySQL refuses a server that may lose what it has acknowledged, or that
-// cuts what it cannot hold.
+// cuts what it cannot hold. It does not wait for one that does not answer.
 func checkMySQL(ctx context.Context, db *sql.DB, cfg *MySQLConfig, logger *zap.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
+	defer cancel()
 	var s mysqlSettings
 	row := db.QueryRowContext(ctx, "SELECT @@sql_mode, @@innodb_flush_log_at_trx_commit, @@log_bin, @@sync_binlog, @@innodb_doublewrite, @@max_allowed_packet")
 	if err := row.Scan(&s.mode, &s.flush, &s.binlog, &s.sync, &s.doublewrite, &s.packet); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -15,8 +16,14 @@ import (
 type mysqlDropper struct {
 	dialect      *mysqlDialect
 	createSchema bool
+	countTime    time.Duration
 	logger       *zap.Logger
 }
+
+// countTime is how long the rows of a partition are counted before they are
+// dropped; those of a month can take minutes, and other sessions wait meanwhile
+// to change partitions.
+const countTime = 2 * time.Second
 
 var _ dropper = (*mysqlDropper)(nil)
 
@@ -41,24 +48,44 @@ func (k *mysqlDropper) dropOldest(ctx context.Context, c *session, r *storage.Re
 			if !r.After.IsZero() && p.hi-1 <= r.After.Datetime {
 				continue
 			}
-			b := &builder{dialect: k.dialect}
-			n, err := c.number(ctx, b.add("SELECT COUNT(*) FROM ", mysqlTable, " PARTITION (", quoted(p.name), ")"))
-			if err != nil {
-				return fmt.Errorf("count partition %s: %w", p.name, err)
-			}
-			if n == 0 {
+			if empty, err := k.dialect.empty(ctx, c.conn, p); err != nil {
+				return err
+			} else if empty {
 				continue
+			}
+			n, exact, err := k.count(ctx, c, p)
+			if err != nil {
+				return err
 			}
 			if err := c.exec(ctx, "ALTER TABLE "+mysqlTable+" TRUNCATE PARTITION "+quoted(p.name)); err != nil {
 				return fmt.Errorf("drop the rows of partition %s: %w", p.name, err)
 			}
-			k.logger.Info("The rows of a partition were dropped", zap.String("partition", p.name), zap.Int64("rows", n))
+			k.logger.Info("The rows of a partition were dropped", zap.String("partition", p.name), zap.Int64("rows", n), zap.Bool("estimated", !exact))
 			res = storage.RetentionResult{Deleted: n, More: true, Next: place{datetime: p.hi - 1, id: lastID}.position()}
 			return k.dialect.publish(ctx, c.conn)
 		}
 		return nil
 	})
 	return res, err
+}
+
+// count gives the rows of a partition that has some: as the server estimates
+// them when counting them takes longer than countTime. No partition stays for
+// want of its number.
+func (k *mysqlDropper) count(ctx context.Context, c *session, p *segment) (n int64, exact bool, err error) {
+	// MariaDB reads the first limit and MySQL the second.
+	limited := fmt.Sprintf("/*M!100100 SET STATEMENT max_statement_time = %f FOR */ SELECT /*+ MAX_EXECUTION_TIME(%d) */ COUNT(*) FROM ",
+		k.countTime.Seconds(), max(1, k.countTime.Milliseconds()))
+	failed := c.conn.QueryRowContext(ctx, limited+mysqlTable+" PARTITION ("+quoted(p.name)+")").Scan(&n)
+	if failed == nil {
+		return n, true, nil
+	}
+	err = c.conn.QueryRowContext(ctx, "SELECT COALESCE(TABLE_ROWS, 0) FROM information_schema.PARTITIONS WHERE TABLE_SCHEMA = DATABASE()"+
+		" AND TABLE_NAME = '"+mysqlTable+"' AND PARTITION_NAME = ?", p.name).Scan(&n)
+	if err != nil {
+		return 0, false, fmt.Errorf("count partition %s: %w", p.name, errors.Join(failed, err))
+	}
+	return max(1, n), false, nil
 }
 
 // deleted has nothing to note.

@@ -36,9 +36,10 @@ type mysqlKeeper struct {
 var _ keeper = (*mysqlKeeper)(nil)
 
 // load reads the catalogue, and corrects it when an administrator has changed
-// partitions or a collector stopped between changing them and saying so.
+// partitions or a collector stopped between changing them and saying so. One that
+// may not change the schema need not: reads look everywhere.
 func (k *mysqlKeeper) load(ctx context.Context, c *session) (err error) {
-	if err := k.look(ctx, c); err != nil {
+	if err := k.look(ctx, c); err != nil || !k.config.CreateSchema {
 		return err
 	}
 	there, err := k.dialect.partitions(ctx, c.conn)
@@ -89,10 +90,13 @@ func (k *mysqlKeeper) prepare(ctx context.Context, c *session, events []activity
 		return nil
 	}
 	if err := k.dialect.cut(ctx, c.conn, ends, false); err != nil {
-		if ctx.Err() != nil || k.dialect.lost(err) {
+		if ctx.Err() == nil && k.dialect.lost(err) {
 			return err
 		}
 		k.notBefore = now.Add(partitionPause)
+		if ctx.Err() != nil { // the wait took the time of the commit, that of the next one it does not
+			return err
+		}
 		k.logger.Warn("Partitions could not be made; events go to the ones there are, and retention will have to delete them row by row",
 			zap.Int("months", len(ends)), zap.Error(err))
 		return nil

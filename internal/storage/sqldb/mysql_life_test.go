@@ -324,7 +324,7 @@ func TestMySQLLostConnectionsAreReplaced(t *testing.T) {
 		return killed
 	}
 	write(t, st, newEvents(0, 10))
-	_, err := st.DeleteBefore(ctx, activity.AllTenants(), storage.Retention{Before: 1, Limit: 1})
+	_, err := st.DeleteBefore(ctx, activity.AllTenants(), storage.Retention{Before: 2, Limit: 1})
 	require.NoError(t, err)
 	require.NoError(t, st.Ping(ctx))
 	for round := range 3 {
@@ -332,7 +332,7 @@ func TestMySQLLostConnectionsAreReplaced(t *testing.T) {
 		require.Equal(t, 1, write(t, st, newEvents(10+round, 11+round)).Written)
 		_, err := st.Get(ctx, activity.AllTenants(), newEvent(10+round).ID)
 		require.NoError(t, err)
-		_, err = st.DeleteBefore(ctx, activity.AllTenants(), storage.Retention{Before: 1, Limit: 1})
+		_, err = st.DeleteBefore(ctx, activity.AllTenants(), storage.Retention{Before: 2, Limit: 1})
 		require.NoError(t, err)
 	}
 	// The server ends a session that has long been idle.

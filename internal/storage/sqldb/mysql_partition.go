@@ -12,6 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+	"go.uber.org/zap"
+
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
 )
 
@@ -124,7 +127,8 @@ func (d *mysqlDialect) alone(ctx context.Context, db execer, fn func() error) (e
 }
 
 // settle ends a migration. Partitions that lack are made, also where the last
-// one, which is there for want of others, holds rows.
+// one, which is there for want of others, holds rows. Without rows in it nothing
+// is lost when the table is in use, by a dump for example: prepare tries again.
 func (d *mysqlDialect) settle(ctx context.Context, db execer, now time.Time) error {
 	parts, err := d.partitions(ctx, db)
 	if err != nil {
@@ -143,7 +147,20 @@ func (d *mysqlDialect) settle(ctx context.Context, db execer, now time.Time) err
 			break
 		}
 	}
-	return d.cut(ctx, db, ends, true)
+	err = d.cut(ctx, db, ends, true)
+	if !lo.Valid && isLockWait(err) {
+		d.logger.Warn("Partitions could not be made while the table is in use; it is tried again with the next events", zap.Error(err))
+		return nil
+	}
+	return err
+}
+
+// errLockWait is ER_LOCK_WAIT_TIMEOUT, of rows and of whole tables.
+const errLockWait = 1205
+
+func isLockWait(err error) bool {
+	var e *mysql.MySQLError
+	return errors.As(err, &e) && e.Number == errLockWait
 }
 
 var _ strayCounter = (*mysqlDialect)(nil)

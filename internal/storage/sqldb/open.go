@@ -43,7 +43,10 @@ type parts struct {
 	createSchema bool // Migrate may change the schema
 	readers      *sql.DB
 	readersMax   int
-	unlock       func() error // nil = nothing to unlock
+	// readTimeout bounds a statement of a read, and its end, on this side; 0 = the
+	// driver does, or the database cannot fall silent.
+	readTimeout time.Duration
+	unlock      func() error // nil = nothing to unlock
 
 	// Of a writing store.
 	writer  *sql.DB
@@ -95,6 +98,7 @@ func Open(ctx context.Context, cfg Config, opts Options) (storage.Store, error) 
 		return nil, fmt.Errorf("open the store %s: %w", cfg.Identity(), err)
 	}
 	s := &store{dialect: p.dialect, createSchema: p.createSchema, unlock: p.unlock, readers: newPool(p.readers, p.readersMax, p.dialect)}
+	s.readers.timeout = p.readTimeout
 	if opts.ReadOnly {
 		if err := s.checkReadable(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("open the store %s: %w", cfg.Identity(), err), s.Close())
@@ -150,8 +154,8 @@ func (s *store) Migrate(ctx context.Context) error {
 // Ping implements storage.Admin.
 func (s *store) Ping(ctx context.Context) error {
 	err := s.read(ctx, func(c *session) error {
-		var version int
-		if err := c.conn.QueryRowContext(ctx, "SELECT max(version) FROM schema_version").Scan(&version); err != nil {
+		b := &builder{dialect: s.dialect}
+		if _, err := c.number(ctx, b.add("SELECT max(version) FROM schema_version")); err != nil {
 			return fmt.Errorf("read the store: %w", err)
 		}
 		return nil

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // pool holds the sessions that read. A read waits when all of them are busy.
@@ -14,6 +15,8 @@ type pool struct {
 	db      *sql.DB
 	dialect dialect
 	busy    chan struct{} // one element for each read under way
+	// timeout bounds each statement of a session; see session.
+	timeout time.Duration
 
 	mu   sync.Mutex
 	idle []*session
@@ -78,6 +81,7 @@ func (p *pool) begin(ctx context.Context, s *session) (*session, error) {
 			if s, err = newSession(ctx, p.db, p.dialect); err != nil {
 				return nil, err
 			}
+			s.timeout = p.timeout
 		}
 		err := s.exec(ctx, p.dialect.begin(false))
 		if err == nil {

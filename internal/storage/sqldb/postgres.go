@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
+	"go.uber.org/zap"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
 )
@@ -24,7 +26,10 @@ const postgresTable = "activity_events"
 // postgresDialect is PostgreSQL 13 or later through pgx. It has no hints: that
 // the plans are those of the indexes is made likely by the settings of a
 // connection (postgres_open.go), and tested.
-type postgresDialect struct{ config *PostgresConfig }
+type postgresDialect struct {
+	config *PostgresConfig
+	logger *zap.Logger
+}
 
 func (*postgresDialect) name() string { return DriverPostgres }
 
@@ -129,7 +134,12 @@ func (d *postgresDialect) schema() (*schema, error) {
 			return func(context.Context) error { return nil }, lockPostgresSchema(ctx, tx, name)
 		},
 		epilogue: d.parsedStatements(),
-		finish:   func(ctx context.Context, tx execer, _ []string) error { return d.addParsed(ctx, tx) },
+		finish: func(ctx context.Context, tx execer, _ []string) error {
+			if err := d.addParsed(ctx, tx); err != nil {
+				return err
+			}
+			return d.moveStrays(ctx, tx, time.Now())
+		},
 	}, nil
 }
 

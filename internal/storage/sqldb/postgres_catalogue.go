@@ -17,8 +17,14 @@ import (
 // where most questions end, are few at a time; the older a range, the wider.
 var segmentMonths = []int{monthsAhead + 1, 3, 6, 12}
 
-const monthsStatement = "SELECT c.relname::text AS name, EXISTS (SELECT FROM " + defaultPartition + ") AS strays" +
-	" FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid WHERE i.inhparent = '" + postgresTable + "'::regclass"
+// monthsStatement names the parent, of which it reads nothing, first: the locks
+// of every statement are taken from the parent down, so that none waits for one
+// that waits for it.
+const (
+	monthsStatement = "SELECT c.relname::text AS name, EXISTS (SELECT FROM " + defaultPartition + ") AS strays" +
+		" FROM ONLY " + postgresTable + " AS parent RIGHT JOIN pg_inherits AS i ON true" + ofParent
+	ofParent = " JOIN pg_class AS c ON c.oid = i.inhrelid WHERE i.inhparent = '" + postgresTable + "'::regclass"
+)
 
 // catalogue lists the ranges that hold events. Partitions and events are those of
 // the transaction's snapshot: a month made since then has nothing to see.

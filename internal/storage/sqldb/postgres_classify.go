@@ -34,23 +34,24 @@ func (d *postgresDialect) classify(err error) error {
 		return fmt.Errorf("%w: %w: %w", storage.ErrReadOnly, storage.ErrRetryable, err)
 	case "42P01", "3F000", "42883": // no table, schema or function: not migrated, or another search_path
 		return fmt.Errorf("%w: %w: %w", errNoTable, storage.ErrRetryable, err)
-	case "42501", // permission denied: a grant puts it right
-		"54000": // program limit: an index entry above a third of a page
-		if e.Code == "54000" {
-			return fmt.Errorf("%w: %w", storage.ErrContent, err)
-		}
-		return fmt.Errorf("%w: %w", storage.ErrRetryable, err)
 	}
-	switch e.Code[:min(2, len(e.Code))] {
-	case "22", "23": // data exception, integrity constraint
+	if contentError(e) {
 		return fmt.Errorf("%w: %w", storage.ErrContent, err)
-	case "08", "28", "3D", "40", "53", "55", "57", "58", "XX":
-		// Connection, login, no database, rollback by the server (serialization,
-		// deadlock), resources (disk, memory, connections), object in use (lock
-		// timeout), operator intervention, system, internal.
-		return fmt.Errorf("%w: %w", storage.ErrRetryable, err)
 	}
-	return err
+	// The connection, the login, a right, a deadlock, a full disk, a lock, an
+	// operator: no event is at fault.
+	return fmt.Errorf("%w: %w", storage.ErrRetryable, err)
+}
+
+// contentError reports whether the server refuses what an event holds.
+func contentError(e *pgconn.PgError) bool {
+	switch e.Code {
+	case "54000": // program limit: an index entry above a third of a page
+		return true
+	case "23514": // a check has a name; without one a row is in the wrong partition, for partitions have changed meanwhile
+		return e.ConstraintName != ""
+	}
+	return strings.HasPrefix(e.Code, "22") || strings.HasPrefix(e.Code, "23") // data exception, integrity constraint
 }
 
 // lost reports whether the connection is of no more use.

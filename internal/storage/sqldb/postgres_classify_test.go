@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +137,16 @@ func TestPostgresClassifyRealErrors(t *testing.T) {
 	require.NoError(t, try(other, "BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT 1 FROM pair"))
 	require.NoError(t, fresh("UPDATE pair SET v = 3 WHERE n = 1"))
 	f(try(other, "UPDATE pair SET v = 4 WHERE n = 1"), "40001", false, storage.ErrRetryable)
+
+	// Not expected.
+	f(fresh("SELEC 1"), "42601", false, storage.ErrRetryable)
+	f(fresh("DO $$ BEGIN RAISE 'because'; END $$"), "P0001", false, storage.ErrRetryable)
+	f(fresh("ALTER SYSTEM SET no_such_setting = 1"), "42704", false, storage.ErrRetryable)
+
+	// A partition that another has made or dropped meanwhile.
+	f(fresh("CREATE TABLE parted (n INTEGER) PARTITION BY RANGE (n)", "INSERT INTO parted VALUES (1)"), "23514", false, storage.ErrRetryable)
+	f(fresh("INSERT INTO activity_events_default (stored_ns, id, datetime_ns, kind) VALUES (1, gen_random_uuid(), "+strconv.FormatInt(base, 10)+", 'crud')"),
+		"23514", false, storage.ErrRetryable)
 
 	// What an event holds.
 	insert := "INSERT INTO activity_events (stored_ns, id, datetime_ns, kind, message, object_id) VALUES "

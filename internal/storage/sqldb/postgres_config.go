@@ -9,10 +9,10 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"go.uber.org/zap"
 )
 
 // PostgresConfig is a store in one schema of a PostgreSQL database, which
@@ -27,9 +27,7 @@ type PostgresConfig struct {
 }
 
 func newDefaultPostgresConfig() PostgresConfig {
-	c := PostgresConfig{ServerConfig: newDefaultServerConfig(), Schema: "activitylog"}
-	c.WriteTimeout = 10 * time.Second
-	return c
+	return PostgresConfig{ServerConfig: newDefaultServerConfig(), Schema: "activitylog"}
 }
 
 // A name that needs no quotes.
@@ -61,7 +59,7 @@ func (c *PostgresConfig) identity() string {
 	return net.JoinHostPort(cc.Host, strconv.Itoa(int(cc.Port))) + "/" + cc.Database + "/" + c.Schema
 }
 
-func (c *PostgresConfig) dialect() dialect { return &postgresDialect{config: c} }
+func (c *PostgresConfig) dialect() dialect { return &postgresDialect{config: c, logger: zap.NewNop()} }
 
 func (c *PostgresConfig) open(ctx context.Context, opts *Options) (parts, error) {
 	return postgresParts(ctx, c, opts)

@@ -7,13 +7,23 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
 )
 
 // postgresDropper drops the partitions of whole months. That takes a lock that
-// everybody waits behind, so it waits for it no longer than lockTimeout.
-type postgresDropper struct{ dialect *postgresDialect }
+// everybody waits behind, so it waits for it no longer than lockTimeout. Until
+// then its transaction has no lock of a table: two collectors that let go of the
+// same month would wait for each other.
+type postgresDropper struct {
+	dialect   *postgresDialect
+	countTime time.Duration
+	// busy is until when no emptied month is tried: somebody holds the table's lock.
+	busy time.Time
+}
 
 var _ dropper = (*postgresDropper)(nil)
 
@@ -26,7 +36,7 @@ type month struct {
 // months gives the partitions that end at or before a time, oldest first.
 func (d *postgresDropper) months(ctx context.Context, c *session, before int64) (out []month, err error) {
 	b := &builder{dialect: d.dialect}
-	err = c.query(ctx, b.add(monthsStatement), func(row []driver.Value) error {
+	err = c.query(ctx, b.add("SELECT c.relname::text AS name FROM pg_inherits AS i", ofParent), func(row []driver.Value) error {
 		name, _ := row[0].(string)
 		lo, ok := monthOfPartition(name)
 		hi := nextMonth(lo)
@@ -61,34 +71,65 @@ func (d *postgresDropper) dropOldest(ctx context.Context, c *session, r *storage
 }
 
 // dropMonth drops a partition and gives the number of its rows. Everybody waits
-// behind the lock, so the rows are counted before it, which can take minutes, and
-// under it only those that came meanwhile: they are last in the order of commits.
+// behind the lock, so the rows are counted before it, and under it only those
+// that came meanwhile: they are last in the order of commits.
 func (d *postgresDropper) dropMonth(ctx context.Context, c *session, name string) (rows int64, err error) {
-	timeout := strconv.FormatInt(upkeepTimeout.Milliseconds(), 10)
-	for _, s := range []string{"SET LOCAL statement_timeout = " + timeout, "SET LOCAL enable_seqscan = on"} {
-		if err := c.exec(ctx, s); err != nil {
+	rows, last, exact, err := d.count(ctx, c, name)
+	if err != nil {
+		return 0, err
+	}
+	there, err := d.lock(ctx, c, name)
+	if err != nil || !there {
+		return 0, err
+	}
+	if exact {
+		b := &builder{dialect: d.dialect}
+		late, err := c.number(ctx, b.add("SELECT count(*) FROM ", name, " WHERE stored_ns > ", b.arg(last)))
+		if err != nil {
 			return 0, err
 		}
+		rows += late
 	}
-	var last int64
+	d.dialect.logger.Info("A partition is dropped", zap.String("partition", name), zap.Int64("rows", rows), zap.Bool("estimated", !exact))
+	return rows, c.exec(ctx, "DROP TABLE "+name)
+}
+
+// count gives the rows of a partition and the last of them; when counting takes
+// longer than countTime, or cannot be done, as the server estimates them. No month
+// stays for want of its number. The savepoint gives back the lock of the table.
+func (d *postgresDropper) count(ctx context.Context, c *session, name string) (rows, last int64, exact bool, err error) {
+	limit := strconv.FormatInt(d.countTime.Milliseconds(), 10)
+	for _, s := range []string{"SAVEPOINT counting", "SET LOCAL statement_timeout = " + limit, "SET LOCAL enable_seqscan = on"} {
+		if err := c.exec(ctx, s); err != nil {
+			return 0, 0, false, err
+		}
+	}
 	b := &builder{dialect: d.dialect}
-	err = c.query(ctx, b.add("SELECT count(*), COALESCE(max(stored_ns), 0) FROM ", name), func(row []driver.Value) error {
+	failed := c.query(ctx, b.add("SELECT count(*), COALESCE(max(stored_ns), 0) FROM ", name), func(row []driver.Value) error {
 		rows, _ = row[0].(int64)
 		last, _ = row[1].(int64)
 		return nil
 	})
-	if err != nil {
-		return 0, err
+	if failed != nil && serverError(failed) == nil {
+		return 0, 0, false, failed
 	}
-	if err := c.exec(ctx, "LOCK TABLE ONLY "+postgresTable+" IN ACCESS EXCLUSIVE MODE"); err != nil {
-		return 0, err
+	if err := c.exec(ctx, "ROLLBACK TO SAVEPOINT counting"); err != nil || failed == nil {
+		return rows, last, true, err
 	}
 	b = &builder{dialect: d.dialect}
-	late, err := c.number(ctx, b.add("SELECT count(*) FROM ", name, " WHERE stored_ns > ", b.arg(last)))
-	if err != nil {
-		return 0, err
+	rows, err = c.number(ctx, b.add("SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = to_regclass(", b.arg(name), ")"))
+	return rows, 0, false, err
+}
+
+// lock keeps everybody else away, and reports whether the month is still a
+// partition: another collector may have dropped it, or a person detached it.
+func (d *postgresDropper) lock(ctx context.Context, c *session, name string) (there bool, err error) {
+	if err := c.exec(ctx, "LOCK TABLE ONLY "+postgresTable+" IN ACCESS EXCLUSIVE MODE"); err != nil {
+		return false, err
 	}
-	return rows + late, c.exec(ctx, "DROP TABLE "+name)
+	b := &builder{dialect: d.dialect}
+	n, err := c.number(ctx, b.add("SELECT count(*) FROM pg_inherits AS i", ofParent, " AND c.relname = ", b.arg(name)))
+	return n > 0, err
 }
 
 // deleted: PostgreSQL counts for itself.
@@ -99,8 +140,22 @@ func (*postgresDropper) deleted(context.Context, *session, string, int) error { 
 func (*postgresDropper) dropEmpty(context.Context, *session, *storage.Retention) error { return nil }
 
 // reclaim drops the oldest partition that retention has emptied. The space of
-// rows deleted elsewhere is autovacuum's.
+// rows deleted elsewhere is autovacuum's. Where that cannot be done now, it is
+// left to a later time: the rows are gone.
 func (d *postgresDropper) reclaim(ctx context.Context, c *session, r *storage.Retention) (more bool, err error) {
+	if time.Now().Before(d.busy) {
+		return false, nil
+	}
+	more, err = d.dropEmptied(ctx, c, r)
+	if serverError(err) == nil {
+		return more, err
+	}
+	d.busy = time.Now().Add(busyPause)
+	d.dialect.logger.Warn("An empty partition was not dropped; retention tries again later", zap.Error(err))
+	return false, nil
+}
+
+func (d *postgresDropper) dropEmptied(ctx context.Context, c *session, r *storage.Retention) (more bool, err error) {
 	months, err := d.months(ctx, c, r.Before)
 	if err != nil {
 		return false, err
@@ -129,11 +184,14 @@ func (d *postgresDropper) dropIfEmpty(ctx context.Context, c *session, name stri
 	}
 	end := "ROLLBACK"
 	defer func() {
-		if ended := c.exec(context.WithoutCancel(ctx), end); err == nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.dialect.config.StatementTimeout+statementMargin)
+		defer cancel()
+		if ended := c.exec(ctx, end); err == nil {
 			err = ended
 		}
 	}()
-	if err := c.exec(ctx, "LOCK TABLE ONLY "+postgresTable+" IN ACCESS EXCLUSIVE MODE"); err != nil {
+	there, err := d.lock(ctx, c, name)
+	if err != nil || !there {
 		return err
 	}
 	empty, err := d.isEmpty(ctx, c, name)

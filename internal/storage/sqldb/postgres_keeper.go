@@ -26,6 +26,9 @@ type postgresKeeper struct {
 	logger  *zap.Logger
 	months  postgresMonths
 	copy    copyBuffer
+	// staged is whether rows of a batch that failed take space in the staging
+	// table: only a commit empties it by itself.
+	staged bool
 }
 
 var _ keeper = (*postgresKeeper)(nil)
@@ -67,16 +70,23 @@ func (k *postgresKeeper) load(ctx context.Context, c *session) error {
 	if err := c.exec(ctx, makeStaging); err != nil {
 		return fmt.Errorf("make the staging table: %w", err)
 	}
+	k.staged = false
 	return k.months.look(ctx, c)
 }
 
 // prepare makes the partitions that the events need, and looks ahead.
 func (k *postgresKeeper) prepare(ctx context.Context, c *session, events []activity.Event) error {
+	if k.staged {
+		if err := c.exec(ctx, "TRUNCATE "+stagingTable); err != nil {
+			return fmt.Errorf("empty the staging table: %w", err)
+		}
+		k.staged = false
+	}
 	return k.months.prepare(ctx, k.dialect, c, k.now(), k.logger, events)
 }
 
 // mark: partitions are made outside of the transaction and stay.
-func (*postgresKeeper) mark() (undo func()) { return func() {} }
+func (k *postgresKeeper) mark() (undo func()) { return func() { k.staged = true } }
 
 func (*postgresKeeper) probe(ctx context.Context, c *session) error {
 	var readOnly string

@@ -22,8 +22,8 @@ const (
 	// tryEvery is the pause before a partition that could not be made is tried
 	// again; its events go to the default partition meanwhile.
 	tryEvery = 10 * time.Minute
-	// busyPause is the pause after a lock that was not to be had, for all months:
-	// a batch must not wait for each of them.
+	// busyPause is the pause after a lock that was not to be had, or an attempt that
+	// took too long, for all months: a batch must not wait for each of them.
 	busyPause = time.Minute
 )
 
@@ -32,7 +32,8 @@ type postgresMonths struct {
 	there   map[int64]bool      // by the month's first nanosecond
 	refused map[int64]time.Time // when to try again
 	looked  time.Time
-	// busy is until when no month is tried: somebody holds the table's lock.
+	// busy is until when no month is tried: somebody holds the table's lock, or
+	// much lies in the default partition.
 	busy time.Time
 	// strays is whether events were in the default partition at the last look.
 	strays bool
@@ -91,7 +92,7 @@ func (m *postgresMonths) prepare(ctx context.Context, d *postgresDialect, c *ses
 		}
 		first := time.Date(now.UTC().Year(), now.UTC().Month(), 1, 0, 0, 0, 0, time.UTC)
 		for ahead := range monthsAhead + 1 {
-			if err := m.need(ctx, c, now, logger, first.AddDate(0, ahead, 0).UnixNano()); err != nil {
+			if err := m.need(ctx, d, c, now, logger, first.AddDate(0, ahead, 0).UnixNano()); err != nil {
 				return err
 			}
 		}
@@ -103,22 +104,30 @@ func (m *postgresMonths) prepare(ctx context.Context, d *postgresDialect, c *ses
 			continue
 		}
 		lo, hi = monthOf(at)
-		if err := m.need(ctx, c, now, logger, lo); err != nil {
+		if err := m.need(ctx, d, c, now, logger, lo); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// makeShare is the part of write_timeout that the making of a partition may take:
+// the batch that waits for it has to be stored in the rest.
+const makeShare = 4
+
 // need makes the partition of a month unless it is there, or could not be made
 // a while ago. Only the loss of the connection is an error: without a partition
-// events go to the default one.
-func (m *postgresMonths) need(ctx context.Context, c *session, now time.Time, logger *zap.Logger, month int64) error {
+// events go to the default one. That it cannot be made is noted before it is
+// tried: an attempt that costs a batch its time must not cost the next one's.
+func (m *postgresMonths) need(ctx context.Context, d *postgresDialect, c *session, now time.Time, logger *zap.Logger, month int64) error {
 	if m.there[month] || now.Before(m.refused[month]) || now.Before(m.busy) {
 		return nil
 	}
-	made := false
-	err := c.conn.QueryRowContext(ctx, "SELECT activity_make_partition($1)", month).Scan(&made)
+	if m.refused == nil || len(m.refused) > maxRefused {
+		m.refused = map[int64]time.Time{}
+	}
+	m.refused[month] = now.Add(tryEvery)
+	made, err := d.makePartition(ctx, c, month)
 	switch {
 	case err == nil && made:
 		m.there[month] = true
@@ -128,16 +137,31 @@ func (m *postgresMonths) need(ctx context.Context, c *session, now time.Time, lo
 	case err != nil && serverError(err) == nil:
 		return fmt.Errorf("make partition %s: %w", partitionOf(month), err)
 	}
-	if e := serverError(err); e != nil && e.Code == "55P03" { // lock not available
+	if e := serverError(err); e != nil && (e.Code == "55P03" || e.Code == "57014") { // lock not available, statement timeout
 		m.busy = now.Add(busyPause)
 	}
-	if m.refused == nil || len(m.refused) > maxRefused {
-		m.refused = map[int64]time.Time{}
-	}
-	m.refused[month] = now.Add(tryEvery)
 	logger.Warn("A partition was not made; events of its month go to the default partition",
 		zap.String("partition", partitionOf(month)), zap.Error(err))
 	return nil
+}
+
+// makePartition makes the partition of a month in a transaction of its own, which
+// the server ends while there is time to store the events elsewhere.
+func (d *postgresDialect) makePartition(ctx context.Context, c *session, month int64) (made bool, err error) {
+	limit := strconv.FormatInt(max(1, (d.config.WriteTimeout/makeShare).Milliseconds()), 10)
+	for _, s := range []string{d.begin(true), "SET LOCAL statement_timeout = " + limit} {
+		if err := c.exec(ctx, s); err != nil {
+			return false, err
+		}
+	}
+	end := "COMMIT"
+	if err = c.conn.QueryRowContext(ctx, "SELECT activity_make_partition($1)", month).Scan(&made); err != nil {
+		end = "ROLLBACK"
+	}
+	if ended := c.exec(ctx, end); ended != nil {
+		return false, ended
+	}
+	return made, err
 }
 
 // maxRefused bounds the memory of months that have no partition: events can

@@ -32,8 +32,9 @@ const lockTimeout = 2 * time.Second
 // postgresParts opens the pools and asks the server once, so that a problem is
 // seen here and not with the first event.
 func postgresParts(ctx context.Context, cfg *PostgresConfig, opts *Options) (p parts, err error) {
-	d := &postgresDialect{config: cfg}
+	d := &postgresDialect{config: cfg, logger: opts.Logger}
 	p.dialect, p.createSchema, p.readersMax = d, cfg.CreateSchema, cfg.Readers
+	p.readTimeout = cfg.StatementTimeout + statementMargin
 	readOnly := map[string]string{"default_transaction_read_only": "on"}
 	if p.readers, err = cfg.pool(ctx, cfg.Readers, cfg.StatementTimeout, readOnly); err != nil {
 		return p, fmt.Errorf("%w: %w", activity.ErrInvalid, err)
@@ -49,7 +50,7 @@ func postgresParts(ctx context.Context, cfg *PostgresConfig, opts *Options) (p p
 		return p, errors.Join(fmt.Errorf("%w: %w", activity.ErrInvalid, err), p.close())
 	}
 	p.keeper = &postgresKeeper{dialect: d, now: opts.Now, logger: opts.Logger}
-	p.dropper = &postgresDropper{dialect: d}
+	p.dropper = &postgresDropper{dialect: d, countTime: countTime}
 	p.timeout = cfg.WriteTimeout
 	p.group.MaxBatchEvents = postgresBatch
 	if err := checkServer(ctx, p.writer, opts.Logger); err != nil {

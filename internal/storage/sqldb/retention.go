@@ -182,5 +182,10 @@ func (s *store) reclaimPortion(ctx context.Context, r *storage.Retention) (more 
 	if w.session == nil {
 		return false, nil
 	}
+	if w.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, w.timeout)
+		defer cancel()
+	}
 	return s.dropper.reclaim(ctx, w.session, r)
 }

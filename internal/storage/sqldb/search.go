@@ -4,11 +4,13 @@ import (
 	"container/heap"
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/activitylog/otelcol-activitylog/internal/activity"
+	"github.com/activitylog/otelcol-activitylog/internal/storage"
 )
 
 // maxStreams bounds what one merge holds open; a scope over more tenants has to
@@ -25,6 +27,9 @@ type search struct {
 	descending bool
 	deadline   time.Time // zero = none
 	segments   catalogue // in the order of the search
+	// mayStop: what is opened now can be left for another call once the budget is
+	// spent. Before a first place to go on from there is no other call to leave it to.
+	mayStop bool
 }
 
 // cursor is where a search starts, exclusive. With a segment it is exact also
@@ -72,7 +77,11 @@ func (x *search) run(ctx context.Context, from cursor, want int) (hits []hit, st
 	}
 	groups := x.groups(from)
 	for i, group := range groups {
+		x.mayStop = i > 0
 		hits, stop, err = x.merge(ctx, group, from, hits, want)
+		if x.mayStop && errors.Is(err, storage.ErrBudget) {
+			return hits, &cursor{place: x.edge(&groups[i-1][0]), set: true}, nil
+		}
 		if err != nil || stop != nil || len(hits) == want {
 			return hits, stop, err
 		}
@@ -124,6 +133,8 @@ func (x *search) edge(seg *segment) place {
 // to anything a person would try.
 const lastID = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
 
+// merge reads segments in the order of their streams. It ends with
+// storage.ErrBudget, and adds no hit, when it may stop before all are open.
 func (x *search) merge(ctx context.Context, segs catalogue, from cursor, hits []hit, want int) ([]hit, *cursor, error) {
 	all, err := x.streams(ctx, segs, from, want-len(hits))
 	if err != nil {
@@ -131,6 +142,9 @@ func (x *search) merge(ctx context.Context, segs catalogue, from cursor, hits []
 	}
 	m := merger{descending: x.descending}
 	for _, st := range all {
+		if x.mayStop && x.spent() {
+			return hits, nil, storage.ErrBudget
+		}
 		if err := x.fill(ctx, st); err != nil {
 			return hits, nil, err
 		}
@@ -268,6 +282,9 @@ func (x *search) pairs(ctx context.Context, seg *segment) ([]pair, error) {
 	}
 	var out []pair
 	for _, t := range tenants {
+		if x.mayStop && x.spent() {
+			return nil, storage.ErrBudget
+		}
 		kinds := kindWords(x.query.Kinds)
 		if kinds == nil {
 			var err error

@@ -256,6 +256,26 @@ func TestSpentBudgetGivesAPlaceToGoOnFrom(t *testing.T) {
 	require.ErrorIs(t, err, storage.ErrBudget)
 }
 
+func TestSpentBudgetStopsBeforeTheNextSegment(t *testing.T) {
+	ctx := context.Background()
+	st := openTest(t, testConfig(t.TempDir()), Options{})
+	for i := 0; i < 3000; i += 1000 {
+		write(t, st, newEvents(i, i+1000))
+	}
+	require.NoError(t, st.read(ctx, func(c *session) error {
+		x, err := st.newSearch(ctx, c, activity.AllTenants(), &activity.Query{Budget: 1})
+		require.NoError(t, err)
+		streams := func() error { _, err := x.streams(ctx, x.segments[:1], cursor{}, 10); return err }
+		merge := func() error { _, _, err := x.merge(ctx, x.segments[:1], cursor{}, nil, 10); return err }
+		require.NoError(t, streams(), "without a place to go on from a search has to get to one")
+		require.NoError(t, merge())
+		x.mayStop = true
+		require.ErrorIs(t, streams(), storage.ErrBudget)
+		require.ErrorIs(t, merge(), storage.ErrBudget)
+		return nil
+	}))
+}
+
 func TestColumnsOfTheSchemaAreTheFields(t *testing.T) {
 	st := openTest(t, testConfig(t.TempDir()), Options{})
 	write(t, st, newEvents(0, 1))

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 )
@@ -25,6 +26,9 @@ type session struct {
 	stmts   *lru.Cache[string, driver.Stmt]
 	row     []driver.Value
 	known   known
+	// timeout bounds the wait for a statement, for a server that has gone silent;
+	// 0 = the caller bounds it.
+	timeout time.Duration
 }
 
 func newSession(ctx context.Context, db *sql.DB, d dialect) (*session, error) {
@@ -45,6 +49,8 @@ func newSession(ctx context.Context, db *sql.DB, d dialect) (*session, error) {
 // session's until the next row; text and bytes among them are the caller's to
 // keep. visit must not use the session.
 func (s *session) query(ctx context.Context, b *builder, visit func(row []driver.Value) error) error {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
 	return s.raw(func(conn any) (err error) {
 		st, err := s.prepared(ctx, conn, b.sql.String())
 		if err != nil {
@@ -100,6 +106,8 @@ func (s *session) change(ctx context.Context, b *builder) (n int64, err error) {
 }
 
 func (s *session) changeText(ctx context.Context, query string, args []driver.NamedValue) (n int64, err error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
 	err = s.raw(func(conn any) error {
 		st, err := s.prepared(ctx, conn, query)
 		if err != nil {
@@ -117,8 +125,17 @@ func (s *session) changeText(ctx context.Context, query string, args []driver.Na
 
 // exec runs a statement once, without keeping it.
 func (s *session) exec(ctx context.Context, query string) error {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
 	_, err := s.conn.ExecContext(ctx, query)
 	return err
+}
+
+func (s *session) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.timeout == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, s.timeout)
 }
 
 // statement is what a session needs of a prepared statement.

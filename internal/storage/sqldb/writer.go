@@ -65,10 +65,12 @@ func (w *writer) transact(ctx context.Context, events []activity.Event, fn func(
 		}
 		undo()
 		// The database may have rolled back already, and then says so.
-		if rollback := w.session.exec(control, "ROLLBACK"); rollback != nil {
+		rollback := w.session.exec(control, "ROLLBACK")
+		err = d.classify(err)
+		// A server that only reads may be one that another has taken the place of.
+		if rollback != nil || errors.Is(err, storage.ErrReadOnly) {
 			w.session = discard(w.session)
 		}
-		err = d.classify(err)
 	}()
 	if err := fn(ctx, w.session); err != nil {
 		return err

@@ -99,8 +99,10 @@ CREATE TABLE activity_events_default PARTITION OF activity_events DEFAULT;
 
 -- Makes the partition of the month of a time, so that a writer needs no right to
 -- change tables. Gives false for a time more than 11 years ago or 3 months ahead.
--- The new table is attached empty: that waits for nobody who reads or writes,
--- except in the default partition, and for them no more than a second.
+-- The new table is attached empty. That takes locks from the parent down, waits a
+-- second for each, and reads the default partition to its end while nobody else
+-- can: the caller has to bound the statement, which does nothing when it ends early.
+-- A month with events in the default partition is refused; auditctl migrate moves them.
 CREATE FUNCTION activity_make_partition(at_ns BIGINT) RETURNS BOOLEAN
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '1s' AS $$
 DECLARE
@@ -113,8 +115,12 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM pg_advisory_xact_lock('activity_events'::regclass::oid::bigint);
-    IF to_regclass(part) IS NOT NULL THEN
+    IF EXISTS (SELECT FROM pg_inherits WHERE inhparent = 'activity_events'::regclass AND inhrelid = to_regclass(part)) THEN
         RETURN true;
+    END IF;
+    LOCK TABLE ONLY activity_events IN SHARE UPDATE EXCLUSIVE MODE;
+    IF EXISTS (SELECT FROM activity_events_default WHERE datetime_ns >= lo AND datetime_ns < hi) THEN
+        RAISE EXCEPTION 'events of the month are in activity_events_default: auditctl migrate moves them' USING ERRCODE = 'check_violation';
     END IF;
     EXECUTE format('CREATE TABLE %I (LIKE activity_events INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE)', part);
     EXECUTE format('ALTER TABLE activity_events ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)', part, lo, hi);

@@ -2,12 +2,13 @@
 -- activitylog. Give the three to users; MySQL and MariaDB take the same words
 -- for a role and a user.
 --
--- The writer cannot change or delete an event. With create_schema: false it
+-- The writer cannot change or delete an event, nor where reads look for one; of
+-- segments it notes what the feed goes by. With create_schema: false it
 -- makes no partitions: run auditctl migrate as the owner once a month, or what
 -- comes later than the months there are lies in the last partition until then.
 
 GRANT SELECT, INSERT ON activitylog.activity_events TO activitylog_writer;
-GRANT SELECT, INSERT, UPDATE, DELETE ON activitylog.segments TO activitylog_writer;
+GRANT SELECT, UPDATE (first_stored_ns, last_stored_ns) ON activitylog.segments TO activitylog_writer;
 GRANT SELECT, UPDATE ON activitylog.store_state TO activitylog_writer;
 GRANT SELECT ON activitylog.schema_version TO activitylog_writer;
 

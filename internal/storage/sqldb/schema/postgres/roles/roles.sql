@@ -16,6 +16,9 @@ GRANT SELECT, UPDATE ON store_state TO activitylog_writer;
 
 GRANT EXECUTE ON FUNCTION activity_make_partition(BIGINT) TO activitylog_writer;
 
+-- Batches go through a temporary table. PUBLIC has this right unless it was revoked.
+DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO activitylog_writer', current_database()); END $$;
+
 CREATE ROLE activitylog_reader NOLOGIN;
 
 GRANT USAGE ON SCHEMA activitylog TO activitylog_reader;
