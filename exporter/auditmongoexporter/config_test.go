@@ -163,6 +163,8 @@ func TestMetricsAreTheComponentsOwn(t *testing.T) {
 	metadatatest.AssertEqualExporterAuditmongoPendingEvents(t, telemetry, point(0), metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 	metadatatest.AssertEqualExporterAuditmongoDeadLetterEvents(t, telemetry, []metricdata.DataPoint[int64]{
 		{Value: 1, Attributes: attribute.NewSet(attribute.String("cause", "conflict"))},
+		{Attributes: attribute.NewSet(attribute.String("cause", "refused"))}, // there from the start, for alerts on an increase
+		{Attributes: attribute.NewSet(attribute.String("cause", "invalid"))},
 	}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 	require.NoError(t, logs.Shutdown(t.Context()))
 }
