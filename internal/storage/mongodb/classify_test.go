@@ -187,10 +187,12 @@ func TestAUniqueIndexOfSomebodyElseRefusesOneEvent(t *testing.T) {
 	require.NoError(t, err)
 	events := newEvents(0, 10)
 	events[0].Username, events[5].Username = "only once", "only once"
-	res := write(t, st, events)
+	res := write(t, st, append(events, events[5])) // and again in the same batch
 	assert.Equal(t, 9, res.Written, "its neighbours are stored")
-	require.Len(t, res.Refused, 1)
-	assert.Equal(t, 5, res.Refused[0].Index)
-	require.ErrorIs(t, res.Refused[0].Err, storage.ErrContent)
+	require.Len(t, res.Refused, 2)
+	for n, index := range []int{5, 10} {
+		assert.Equal(t, index, res.Refused[n].Index)
+		require.ErrorIs(t, res.Refused[n].Err, storage.ErrContent)
+	}
 	assert.Len(t, write(t, st, events[:1]).Duplicates, 1, "a key of ours that is there is a duplicate still")
 }

@@ -217,7 +217,8 @@ func (b *batch) collided(round, others []int, first map[[keySize]byte]int) []int
 		}
 	}
 	for _, i := range others {
-		if b.fates[first[b.keys[i]]].outcome == undecided {
+		// One whose first may be refused has a round of its own.
+		if f := &b.fates[first[b.keys[i]]]; f.outcome == undecided && f.err == nil {
 			out = append(out, i)
 		}
 	}
