@@ -90,8 +90,11 @@ func (d *postgresDropper) dropMonth(ctx context.Context, c *session, name string
 		}
 		rows += late
 	}
+	if err := c.exec(ctx, "DROP TABLE "+name); err != nil {
+		return 0, err
+	}
 	d.dialect.logger.Info("A partition is dropped", zap.String("partition", name), zap.Int64("rows", rows), zap.Bool("estimated", !exact))
-	return rows, c.exec(ctx, "DROP TABLE "+name)
+	return rows, nil
 }
 
 // count gives the rows of a partition and the last of them; when counting takes

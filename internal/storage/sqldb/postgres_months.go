@@ -149,13 +149,14 @@ func (m *postgresMonths) need(ctx context.Context, d *postgresDialect, c *sessio
 // the server ends while there is time to store the events elsewhere.
 func (d *postgresDialect) makePartition(ctx context.Context, c *session, month int64) (made bool, err error) {
 	limit := strconv.FormatInt(max(1, (d.config.WriteTimeout/makeShare).Milliseconds()), 10)
-	for _, s := range []string{d.begin(true), "SET LOCAL statement_timeout = " + limit} {
-		if err := c.exec(ctx, s); err != nil {
-			return false, err
-		}
+	if err := c.exec(ctx, d.begin(true)); err != nil {
+		return false, err
 	}
 	end := "COMMIT"
-	if err = c.conn.QueryRowContext(ctx, "SELECT activity_make_partition($1)", month).Scan(&made); err != nil {
+	if err = c.exec(ctx, "SET LOCAL statement_timeout = "+limit); err == nil {
+		err = c.conn.QueryRowContext(ctx, "SELECT activity_make_partition($1)", month).Scan(&made)
+	}
+	if err != nil {
 		end = "ROLLBACK"
 	}
 	if ended := c.exec(ctx, end); ended != nil {
