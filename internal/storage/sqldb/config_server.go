@@ -36,6 +36,10 @@ type ServerConfig struct {
 	StatementTimeout time.Duration `mapstructure:"statement_timeout"`
 }
 
+// statementMargin is how much longer than the server's own limit the client
+// waits for an answer.
+const statementMargin = 10 * time.Second
+
 func newDefaultServerConfig() ServerConfig {
 	return ServerConfig{
 		CreateSchema:     true,

@@ -44,10 +44,6 @@ const (
 	commitBytes  = 8 << 20
 )
 
-// statementMargin is how much longer than the server's own limit the client
-// waits for an answer.
-const statementMargin = 10 * time.Second
-
 // mysqlConnector opens connections with the session's settings. It reads the
 // DSN each time, so that a password can be changed.
 type mysqlConnector struct {

@@ -20,11 +20,6 @@ type mysqlDropper struct {
 	logger       *zap.Logger
 }
 
-// countTime is how long the rows of a partition are counted before they are
-// dropped; those of a month can take minutes, and other sessions wait meanwhile
-// to change partitions.
-const countTime = 2 * time.Second
-
 var _ dropper = (*mysqlDropper)(nil)
 
 // dropOldest drops every row of the first partition that ends before the

@@ -10,6 +10,11 @@ import (
 	"github.com/activitylog/otelcol-activitylog/internal/storage"
 )
 
+// countTime is how long a server counts the rows of a partition before they are
+// dropped; those of a month can take minutes, and others wait meanwhile who
+// change partitions.
+const countTime = 2 * time.Second
+
 // DeleteBefore implements storage.Retainer. A segment that has to go whole is
 // dropped in one call, whatever the limit: that costs a fraction of deleting its
 // rows. A dry run works on a store opened for reading, too.
