@@ -91,7 +91,8 @@ func serve(ctx context.Context, shop *shop, sender *activitylog.Sender) error {
 	case err = <-failed:
 	case <-ctx.Done():
 	}
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	// Over the 5 s for which Shutdown waits for a connection that has asked nothing yet.
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	defer context.AfterFunc(stopping, grpcServer.Stop)()
 	err = errors.Join(err, httpServer.Shutdown(stopping))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -213,7 +214,10 @@ func TestGoProducer(t *testing.T) {
 		}
 	})
 
-	s.stop()
+	silent, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.http)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, silent.Close()) }()
+	s.stop() // cleanly, though a client is connected that has said nothing
 	assert.NotContains(t, s.logs.String(), "eyJ", "no token in the log")
 	for _, kind := range kinds {
 		require.True(t, c.Verify(kind).OK, kind)
