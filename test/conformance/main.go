@@ -71,9 +71,9 @@ func choose(names string) ([]backend, error) {
 }
 
 // driverTests are the arguments of go test for the packages of the backends.
-// One package runs at a time: they share two cores with the servers.
+// Two packages run at a time, since half of the time they wait for a server.
 func driverTests(chosen []backend, extra []string) []string {
-	args := append([]string{"-p=1"}, extra...)
+	args := append([]string{"-p=2"}, extra...)
 	for _, b := range chosen {
 		if p := "./" + b.pkg + "/..."; !slices.Contains(args, p) {
 			args = append(args, p)

@@ -70,7 +70,7 @@ func TestTheBinaryIsRequiredWhereItIsAskedFor(t *testing.T) {
 	assert.Equal(t, map[string]int{"set X": 1}, tab.rows["postgres"].reasons)
 	require.EqualError(t, tab.err(), "postgres ran no case through the built binary")
 	assert.Equal(t, []string{"-timeout=30m", "-run=^TestBackends$/^(sqlite|postgres)$", "./test/e2e"}, binaryTests(chosen))
-	assert.Equal(t, []string{"-p=1", "-race", "./internal/storage/sqldb/..."}, driverTests(chosen, []string{"-race"}))
+	assert.Equal(t, []string{"-p=2", "-race", "./internal/storage/sqldb/..."}, driverTests(chosen, []string{"-race"}))
 }
 
 func TestABrokenOutputIsAnError(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 func TestBackends(t *testing.T) {
 	for _, b := range backends() {
 		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
 			c := b.collector(t)
 			c.Start()
 			for _, area := range backendCases {
