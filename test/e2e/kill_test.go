@@ -95,20 +95,17 @@ func (l *load) stop(t *testing.T) {
 // stored events stands still for two seconds.
 func drain(t *testing.T, c *collector) {
 	t.Helper()
-	last, still := -1, 0
-	for range 240 {
+	last := -1
+	for range 60 {
 		n := 0
-		for _, kind := range []string{"crud", "login", "request", "cors", "system"} {
+		for _, kind := range kinds {
 			n += c.Verify(kind).Total
 		}
 		if n == last {
-			if still++; still == 4 {
-				return
-			}
-		} else {
-			last, still = n, 0
+			return
 		}
-		time.Sleep(500 * time.Millisecond)
+		last = n
+		time.Sleep(2 * time.Second) // a count reads everything
 	}
 	require.FailNow(t, "the store did not come to rest in two minutes")
 }
