@@ -68,7 +68,7 @@ type table struct {
 	rows  map[string]*row
 	// binary: the cases through the built binary are required, too.
 	binary bool
-	// of the package that runs now
+	// by package and test: two packages run at a time
 	parents map[string]bool
 	output  map[string][]string
 }
